@@ -1,0 +1,70 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// MaxPayload is the largest body of a call that is accepted, in bytes. RabbitMQ
+// 4 refuses messages above 16 MiB; half of it leaves room for a parent's value
+// to be carried inside another.
+const MaxPayload = 8 << 20
+
+// ContentType is the content type of an envelope on the wire.
+const ContentType = "application/vnd.flow.call+json"
+
+// Envelope is a call on the wire. docs/protocol.md shows it to the authors of
+// other clients.
+type Envelope struct {
+	ID       string   `json:"id"`
+	Tracking string   `json:"tracking"`
+	Parents  []string `json:"parents,omitempty"`
+	Network  string   `json:"network,omitempty"` // empty: default
+	// Socket is the name of the socket that is called; empty when the call was
+	// sent to a function's shared queue and any socket of that function may run it.
+	Socket string                     `json:"socket,omitempty"`
+	Args   []json.RawMessage          `json:"args,omitempty"`
+	Kwargs map[string]json.RawMessage `json:"kwargs,omitempty"`
+	// Argument says that the one value in Args is for this argument of a join.
+	Argument string     `json:"argument,omitempty"`
+	Plug     string     `json:"plug,omitempty"`    // the plug that made it
+	Attempt  int        `json:"attempt,omitempty"` // runs of the code so far
+	Crashes  int        `json:"crashes,omitempty"` // runs that ended with the process
+	Deadline *time.Time `json:"deadline,omitempty"`
+	Origin   string     `json:"origin,omitempty"`
+	Created  time.Time  `json:"created"`
+}
+
+// Check tells what is wrong with an envelope that came from outside, or returns nil.
+func (e Envelope) Check() error {
+	switch {
+	case e.ID == "":
+		return fmt.Errorf("a call needs an id")
+	case e.Tracking == "":
+		return fmt.Errorf("call %s needs a tracking id", e.ID)
+	case e.Argument != "" && len(e.Args) != 1:
+		return fmt.Errorf("call %s is for argument %s and must bring exactly one value, not %d", e.ID, e.Argument, len(e.Args))
+	}
+	return nil
+}
+
+// Call returns the record of the envelope in the given state.
+func (e Envelope) Call(state State) Call {
+	network := e.Network
+	if network == "" {
+		network = DefaultNetwork
+	}
+	return Call{
+		ID: e.ID, Tracking: e.Tracking, Parents: e.Parents, Network: network, Socket: e.Socket,
+		Plug: e.Plug, Argument: e.Argument, State: state, Attempt: e.Attempt,
+		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
+	}
+}
+
+// Record is what a worker tells the recorder of: calls as they are now. Each
+// call is whole for what is known of it; the recorder keeps the furthest state.
+type Record struct {
+	Calls []Call `json:"calls"`
+}

@@ -1,0 +1,49 @@
+package model
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
+
+// NewID returns a new unique id in UUID form (version 7: it sorts by time of
+// creation, which keeps database indexes compact).
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[6:]) // crypto/rand never fails: it aborts the program instead
+	ms := uint64(time.Now().UnixMilli())
+	for i := range 6 {
+		b[i] = byte(ms >> (8 * (5 - i)))
+	}
+	b[6] = b[6]&0x0f | 0x70
+	b[8] = b[8]&0x3f | 0x80
+	return formatID(b)
+}
+
+// DeriveID returns the id that follows from the parts: the same parts give the
+// same id on every machine and in every attempt, so that a repeat of something
+// already done can be recognised. It has UUID form (version 8, SHA-256).
+func DeriveID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write([]byte(p))
+		h.Write([]byte{0}) // a separator: ("a","bc") and ("ab","c") differ
+	}
+	var b [16]byte
+	copy(b[:], h.Sum(nil))
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return formatID(b)
+}
+
+func formatID(b [16]byte) string {
+	var out [36]byte
+	hex.Encode(out[0:8], b[0:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:36], b[10:16])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}
