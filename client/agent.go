@@ -1,0 +1,52 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// HeartbeatAnswer tells an agent which plan its node should follow.
+type HeartbeatAnswer struct {
+	PlanVersion string `json:"plan_version" doc:"Version of the node's plan; ask for the plan when it is not the one you have"`
+}
+
+// TasksReport is what an agent found in a processor's module.
+type TasksReport struct {
+	Commit     string       `json:"commit" doc:"Commit that was described"`
+	Generation int64        `json:"generation" doc:"Generation of the processor that was described"`
+	Tasks      []model.Task `json:"tasks" nullable:"false" doc:"Functions of the module"`
+}
+
+// Heartbeat reports a node, its agent and its workers; it returns the version of
+// the plan that the node should follow.
+func (c *Client) Heartbeat(ctx context.Context, h model.Heartbeat) (string, error) {
+	var out HeartbeatAnswer
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/agents/heartbeat", body: h, out: &out})
+	return out.PlanVersion, err
+}
+
+// Plan returns what the node is wanted to run. When that is still the version
+// given, it waits up to wait for a change; changed is false when there was none.
+func (c *Client) Plan(ctx context.Context, node, version string, wait time.Duration) (plan model.Plan, changed bool, err error) {
+	q := url.Values{"node": {node}}
+	if version != "" {
+		q.Set("version", version)
+	}
+	if wait > 0 {
+		q.Set("wait", wait.String())
+	}
+	status, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/plan", query: q, out: &plan, wait: wait})
+	return plan, err == nil && status != http.StatusNotModified, err
+}
+
+// ReportTasks tells the functions of a processor's module.
+func (c *Client) ReportTasks(ctx context.Context, network, processor string, r TasksReport) error {
+	_, err := c.do(ctx, request{
+		method: http.MethodPut, path: "/v1/processors/" + url.PathEscape(processor) + "/tasks", query: c.in(network), body: r,
+	})
+	return err
+}
