@@ -1,0 +1,229 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/plug"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// commit settles what has ended, whatever is ready together, until done is
+// closed: steps 4 to 7 of the order of effects.
+func (s *session) commit() {
+	for first := range s.done {
+		batch := first
+		for len(batch) < batchSize {
+			more, ok := tryReceive(s.done)
+			if !ok {
+				break
+			}
+			batch = append(batch, more...)
+		}
+		s.settle(batch)
+	}
+}
+
+func tryReceive(c <-chan []finished) ([]finished, bool) {
+	select {
+	case v, ok := <-c:
+		return v, ok
+	default:
+		return nil, false
+	}
+}
+
+// settle brings one batch through all steps. A step that fails is tried again
+// until the worker is told to abandon; the deliveries are unsettled until then.
+func (s *session) settle(batch []finished) {
+	fault := s.w.cfg.Fault
+	fault("before result")
+	if !s.keep(batch) {
+		return
+	}
+	fault("after result")
+	if !s.publish(batch) {
+		return
+	}
+	fault("after publish")
+	s.w.news.ended(batch)
+	fault("before ack")
+	for _, f := range batch {
+		if f.kind != runs {
+			s.ack(f.job)
+		}
+	}
+	fault("after ack")
+}
+
+// keep stores the results, and gives back the claims of calls to be tried again.
+func (s *session) keep(batch []finished) bool {
+	var results []result.Result
+	var freed []string
+	for _, f := range batch {
+		switch {
+		case f.kind == ran && !f.repeat:
+			results = append(results, f.result)
+		case f.kind == again:
+			freed = append(freed, f.job.Envelope.ID)
+		}
+	}
+	store := s.w.cfg.Results
+	if len(results) > 0 && !s.persist("keep results", func(ctx context.Context) error {
+		return store.Put(ctx, s.w.cfg.ResultTTL, results...)
+	}) {
+		return false
+	}
+	return len(freed) == 0 || s.persist("give claims back", func(ctx context.Context) error {
+		return store.Release(ctx, s.w.holder, freed...)
+	})
+}
+
+// publish sends the records, the calls that follow and the copies to be tried
+// again, in one confirm window.
+func (s *session) publish(batch []finished) bool {
+	var records []model.Call
+	var msgs []broker.Message
+	for _, f := range batch {
+		out, next := s.follow(f)
+		msgs = append(msgs, out...)
+		if f.kind != arrived {
+			records = append(records, record(f, s.w))
+		}
+		records = append(records, next...)
+	}
+	rec, err := socket.EncodeRecords(records)
+	if err != nil { // our own structs: cannot happen, and must not stop the calls
+		s.w.log.Error("records cannot be encoded", "err", err)
+	}
+	msgs = append(msgs, rec...)
+	return s.persist("publish what follows", func(ctx context.Context) error {
+		err := s.w.cfg.Broker.Publish(ctx, msgs...)
+		var partly *broker.PublishError
+		if errors.As(err, &partly) {
+			msgs = s.undelivered(msgs, partly.Errs)
+			if len(msgs) == 0 {
+				return nil
+			}
+		}
+		return err
+	})
+}
+
+// undelivered returns the messages that are still to be published. One that
+// reaches no queue (its target was deleted a moment ago) goes to the dead letters.
+func (s *session) undelivered(msgs []broker.Message, errs []error) []broker.Message {
+	var left []broker.Message
+	for i, m := range msgs {
+		switch err := errs[i]; {
+		case err == nil:
+		case errors.Is(err, broker.ErrUnroutable) && m.Key != socket.Records:
+			s.w.log.Error("a call reaches no queue and goes to the dead letters", "call_id", m.ID, "queue", m.Key)
+			headers := maps.Clone(m.Headers)
+			if headers == nil {
+				headers = map[string]string{}
+			}
+			headers[broker.HeaderDeadReason] = "its target has no queue any more: " + m.Key
+			headers[broker.HeaderDeadQueue] = m.Key
+			m.Exchange, m.Key, m.Delay, m.Headers = "", broker.DeadLetters, 0, headers
+			left = append(left, m)
+		default:
+			left = append(left, m)
+		}
+	}
+	return left
+}
+
+// follow makes the messages that follow from a call, and the records of the
+// calls among them.
+func (s *session) follow(f finished) (msgs []broker.Message, records []model.Call) {
+	switch f.kind {
+	case arrived:
+		return s.passOn(f.job), nil
+	case again:
+		return s.copyOf(f), nil
+	case runs:
+		return nil, nil
+	}
+	next, err := plug.Route(f.job.Endpoint, f.job.Envelope, plug.Outcome{
+		Value: f.result.Value, Failure: f.result.Failure, Plugs: f.result.Plugs, Finished: f.result.Finished,
+	})
+	if err != nil {
+		s.w.log.Error("route", "call_id", f.job.Envelope.ID, "err", err)
+	}
+	for _, c := range next {
+		c.Repeat = f.repeat || f.job.Repeat
+		m, err := socket.Encode(c)
+		if err != nil {
+			s.w.log.Error("a result cannot travel on", "call_id", f.job.Envelope.ID, "err", err)
+			continue
+		}
+		msgs = append(msgs, m)
+		if c.Envelope.Argument == "" {
+			records = append(records, c.Envelope.Call(model.Queued))
+		}
+	}
+	return msgs, records
+}
+
+// passOn sends a value that came through an edge's own queue to its join.
+func (s *session) passOn(j *job) []broker.Message {
+	m := j.Delivery.Message
+	m.Exchange, m.Key, m.Delay = "", socket.Joins, 0
+	return []broker.Message{m}
+}
+
+// copyOf is the message that brings the call back after its delay.
+func (s *session) copyOf(f finished) []broker.Message {
+	env := f.job.Envelope
+	if f.crash {
+		env.Crashes++
+	} else {
+		env.Attempt = f.job.attempt
+	}
+	body, err := json.Marshal(env)
+	if err != nil {
+		s.w.log.Error("encode for another attempt", "call_id", env.ID, "err", err)
+		body = f.job.Delivery.Body
+	}
+	m := f.job.Delivery.Message
+	m.ID, m.Body, m.Exchange, m.Key, m.Delay = env.ID, body, "", f.job.Delivery.Queue, f.delay
+	return []broker.Message{m}
+}
+
+// persist tries a step until it succeeds; false when the worker is told to abandon first.
+func (s *session) persist(what string, step func(ctx context.Context) error) bool {
+	delay := backoff{base: 50 * time.Millisecond, top: 5 * time.Second}
+	for {
+		ctx, cancel := s.within(30 * time.Second)
+		err := step(ctx)
+		cancel()
+		if err == nil {
+			return true
+		}
+		if s.kill.Err() != nil {
+			return false
+		}
+		s.w.log.Warn("cannot finish calls now, trying again", "step", what, "err", err)
+		select {
+		case <-s.kill.Done():
+			return false
+		case <-time.After(delay.next()):
+		}
+	}
+}
+
+func (s *session) ack(j *job) {
+	ctx, cancel := s.within(10 * time.Second)
+	defer cancel()
+	if err := j.Delivery.Ack(ctx); err != nil && !settledElsewhere(err) {
+		s.w.log.Warn("ack", "call_id", j.Envelope.ID, "err", err)
+	}
+	s.letGo(j.Envelope.ID)
+}

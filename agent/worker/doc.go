@@ -1,0 +1,34 @@
+// Package worker is the loop of one worker: it takes the calls of a processor's
+// sockets from their queues, has them run by the processor's code in a child
+// process, and settles what follows.
+//
+// The order of effects, for one call:
+//
+//  1. receive: the delivery is unsettled until the last step.
+//  2. claim: ask the result store for the right to run the call. If it has
+//     ended already (this is a repeat), go on with step 5 and the stored result;
+//     if another worker runs it, put the delivery back for a moment.
+//  3. run: the child process runs the function.
+//  4. result: keep the result, which also ends the claim and wakes who waits.
+//     A failure that is to be tried again keeps none and gives the claim back.
+//  5. publish, confirmed, in one window: the record for the history, the calls
+//     that follow through the plugs, and the delayed copy of a call that is to
+//     be tried again. The ids of the calls that follow derive from this one.
+//  6. news: tell the event bus, which may lose it.
+//  7. ack.
+//
+// A crash between any two steps leaves the delivery unsettled, so the call
+// comes again. Before step 4 it runs again; after it, only steps 5 to 7 are
+// repeated, with the same ids. What is ready together is committed together:
+// one round trip for the claims of all calls that were received, one for all
+// results, one confirm window for everything published. A lone call waits for
+// nobody: a batch is whatever is ready.
+//
+// The goroutines of a session (the time between two starts of the child):
+//
+//	Receiver ──► intake (1, 2) ──► host (3) ──► committer (4 … 7)
+//
+// The host owns the child process and the calls that it was given. When the
+// child dies, the call that ran is charged with the crash, and those that were
+// only waiting in the pipe go back to their queues uncharged.
+package worker

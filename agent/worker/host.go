@@ -1,0 +1,252 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/processor"
+)
+
+// host owns the child process and the calls that were given to it. Its fields
+// are only used by run.
+type host struct {
+	s       *session
+	waiting []*job // claimed, not in the pipe yet
+	pipe    []*job // sent, in order: the first one runs
+	overdue *job   // the call whose run was ended for taking too long
+	watch   *time.Timer
+}
+
+// The clock of the host while something runs.
+const (
+	watchEvery   = 50 * time.Millisecond
+	noteAfter    = 100 * time.Millisecond // a run this long is recorded as running
+	reofferAfter = 250 * time.Millisecond // a run this long gives the calls behind it to others
+)
+
+// errAbandoned says that the worker was told to drop what it does.
+var errAbandoned = errors.New("abandoned")
+
+// host runs jobs in the process until there are no more (nil) or it dies.
+func (s *session) host() error {
+	h := &host{s: s, watch: time.NewTimer(time.Hour)}
+	defer h.watch.Stop()
+	return h.run()
+}
+
+func (h *host) run() error {
+	renew := time.NewTicker(h.s.w.cfg.Lease / 3)
+	defer renew.Stop()
+	jobs, replies := h.s.jobs, h.s.proc.Replies()
+	for {
+		if jobs == nil {
+			h.giveUp(h.waiting) // draining: what has not begun is for others
+			h.waiting = nil
+			if len(h.pipe) == 0 {
+				return h.close()
+			}
+		}
+		h.feed()
+		select {
+		case batch, ok := <-jobs:
+			if !ok {
+				jobs = nil
+				continue
+			}
+			h.waiting = append(h.waiting, batch...)
+		case r, ok := <-replies:
+			if !ok {
+				return h.died(jobs)
+			}
+			h.answered(gather(r, replies))
+		case <-h.watch.C:
+			h.look()
+		case <-renew.C:
+			h.renew()
+		case <-h.s.kill.Done():
+			h.s.proc.Kill()
+			for range replies { // until it is gone
+			}
+			h.discard(jobs)
+			return errAbandoned
+		}
+	}
+}
+
+// feed sends waiting calls into the pipe as far as the window allows.
+func (h *host) feed() {
+	n := min(h.s.pace.window()-len(h.pipe), len(h.waiting))
+	if n <= 0 || h.overdue != nil {
+		return
+	}
+	invs := make([]processor.Invocation, n)
+	for i, j := range h.waiting[:n] {
+		invs[i] = invocation(j)
+	}
+	if err := h.s.proc.Send(invs...); err != nil {
+		return // it has died: replies will be closed
+	}
+	idle := len(h.pipe) == 0
+	h.pipe = append(h.pipe, h.waiting[:n]...)
+	h.waiting = h.waiting[n:]
+	if idle {
+		h.begin()
+		h.watch.Reset(watchEvery)
+	}
+}
+
+func invocation(j *job) processor.Invocation {
+	e := j.Envelope
+	return processor.Invocation{
+		ID: e.ID, Function: j.Endpoint.Socket.Task, Args: e.Args, Kwargs: e.Kwargs,
+		Tracking: e.Tracking, Socket: e.Socket, Attempt: j.attempt,
+	}
+}
+
+// begin marks the first call of the pipe as the one that runs now.
+func (h *host) begin() {
+	if len(h.pipe) > 0 {
+		h.pipe[0].began = time.Now()
+		h.s.w.news.running(h.pipe[0])
+	}
+}
+
+// answered takes replies, which come in the order of the pipe.
+func (h *host) answered(replies []processor.Reply) {
+	batch := make([]finished, 0, len(replies))
+	for _, r := range replies {
+		if len(h.pipe) == 0 || h.pipe[0].Envelope.ID != r.ID {
+			h.s.w.log.Error("a reply to no call", "call_id", r.ID)
+			continue
+		}
+		j := h.pipe[0]
+		h.pipe = h.pipe[1:]
+		h.begin()
+		h.s.pace.add(r.Finished.Sub(r.Started))
+		batch = append(batch, conclude(j, r))
+	}
+	if average, ok := h.s.pace.perCall(); ok {
+		h.s.receiver.Pace(average)
+	}
+	if len(batch) > 0 {
+		h.s.done <- batch
+	}
+}
+
+// look is what the clock does: it records a run that takes a while, gives the
+// calls behind a long one to others, and ends one that takes too long.
+func (h *host) look() {
+	if len(h.pipe) == 0 {
+		return
+	}
+	h.watch.Reset(watchEvery)
+	j, now := h.pipe[0], time.Now()
+	ran := now.Sub(j.began)
+	if ran > noteAfter && !j.noted {
+		j.noted = true
+		h.s.done <- []finished{{job: j, kind: runs}}
+	}
+	if ran > reofferAfter && len(h.waiting) > 0 {
+		h.s.receiver.Pace(ran)
+		h.giveUp(h.waiting)
+		h.waiting = nil
+	}
+	limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
+	if limit > 0 && ran > limit && h.overdue == nil {
+		h.overdue = j
+		h.s.proc.Kill()
+	}
+}
+
+// renew keeps the claims of everything this session holds.
+func (h *host) renew() {
+	held := h.s.held()
+	if len(held) == 0 {
+		return
+	}
+	ctx, cancel := h.s.within(h.s.w.cfg.Lease / 3)
+	defer cancel()
+	if _, err := h.s.w.cfg.Results.Claim(ctx, h.s.w.holder, h.s.w.cfg.Lease, held...); err != nil {
+		h.s.w.log.Warn("claims cannot be renewed now", "err", err)
+	}
+}
+
+// died settles what the process leaves behind: the call that ran is charged,
+// the others go back to their queues.
+func (h *host) died(jobs <-chan []*job) error {
+	err := h.s.proc.Err()
+	if err == nil {
+		err = errors.New("the process ended by itself with exit status 0")
+	}
+	h.s.stop()
+	if len(h.pipe) > 0 {
+		j := h.pipe[0]
+		if h.overdue == j {
+			limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
+			err = fmt.Errorf("a call of %s took longer than its timeout of %s and was ended with its process", j.Envelope.Socket, limit)
+			h.s.done <- []finished{overdue(j, err)}
+		} else {
+			h.s.done <- []finished{crashed(j, err)}
+		}
+		h.giveUp(h.pipe[1:])
+	}
+	h.giveUp(h.waiting)
+	h.pipe, h.waiting = nil, nil
+	h.discard(jobs)
+	return err
+}
+
+// discard gives back what intake still hands over, until it has ended.
+func (h *host) discard(jobs <-chan []*job) {
+	h.s.stop()
+	if jobs == nil {
+		return
+	}
+	for batch := range jobs {
+		h.giveUp(batch)
+	}
+}
+
+// giveUp returns calls that have not begun to their queues, for other workers.
+func (h *host) giveUp(jobs []*job) {
+	if len(jobs) == 0 {
+		return
+	}
+	ctx, cancel := h.s.within(10 * time.Second)
+	defer cancel()
+	if err := h.s.w.cfg.Results.Release(ctx, h.s.w.holder, ids(jobs)...); err != nil {
+		h.s.w.log.Warn("claims are left to end by themselves", "err", err)
+	}
+	h.s.letGo(ids(jobs)...)
+	for _, j := range jobs {
+		h.s.release(j.Delivery)
+	}
+}
+
+// close ends the process when everything was answered.
+func (h *host) close() error {
+	ctx, cancel := context.WithTimeout(h.s.kill, 10*time.Second)
+	defer cancel()
+	if err := h.s.proc.Close(ctx); err != nil {
+		h.s.w.log.Debug("close process", "err", err)
+	}
+	return nil
+}
+
+func crashed(j *job, err error) finished {
+	f := &model.Failure{Error: model.FailureCrash, Message: err.Error()}
+	crashes := j.Envelope.Crashes + 1
+	if crashes >= crashBudget {
+		f.Message = fmt.Sprintf("the process died %d times while it ran this call; the last time: %v", crashes, err)
+		return dead(j, f, j.began, time.Now())
+	}
+	return finished{job: j, kind: again, failure: f, crash: true, started: j.began, ended: time.Now(), delay: jitter(time.Second, crashes, 10*time.Second)}
+}
+
+func overdue(j *job, err error) finished {
+	f := &model.Failure{Error: model.FailureTimeout, Message: err.Error()}
+	return judge(j, f, j.began, time.Now(), nil)
+}

@@ -1,0 +1,230 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// batchSize bounds what is claimed, run or committed together.
+const batchSize = 256
+
+// intake takes deliveries, whatever is ready together, until taking ends.
+func (s *session) intake(taking context.Context) {
+	in := s.receiver.Deliveries()
+	for {
+		select {
+		case <-taking.Done():
+			return
+		case d := <-in:
+			s.admit(taking, gather(d, in))
+		}
+	}
+}
+
+// gather returns first and what else can be had without waiting.
+func gather[T any](first T, more <-chan T) []T {
+	batch := append(make([]T, 0, 16), first)
+	for len(batch) < batchSize {
+		select {
+		case d, ok := <-more:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, d)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// admit claims the calls of a batch of deliveries and hands them on: those to
+// be run to the host, the others to the committer.
+func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
+	var aside []finished // needs no run
+	var fresh []*job
+	for _, d := range ds {
+		rec, err := s.receiver.Open(d)
+		switch {
+		case errors.Is(err, socket.ErrNotForUs):
+			s.release(d)
+			continue
+		case err != nil:
+			s.bury(d, err)
+			continue
+		}
+		j := &job{Received: rec, attempt: rec.Envelope.Attempt + 1}
+		switch {
+		case rec.Envelope.Argument != "":
+			aside = append(aside, finished{job: j, kind: arrived})
+		case rec.Envelope.Deadline != nil && rec.At.After(*rec.Envelope.Deadline):
+			aside = append(aside, expire(j))
+		case !s.hold(rec.Envelope.ID):
+			s.later(j, time.Second) // a second copy of a call that this worker has
+		default:
+			fresh = append(fresh, j)
+		}
+	}
+	run, ended := s.claim(taking, fresh)
+	if aside = append(aside, ended...); len(aside) > 0 {
+		s.done <- aside
+	}
+	if len(run) > 0 {
+		s.w.news.received(run)
+		s.jobs <- run
+	}
+}
+
+// claim asks for the right to run the jobs. It returns those that may be run,
+// and those that have ended already.
+func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended []finished) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	claims, err := s.claims(taking, ids(jobs))
+	if err != nil { // stopping: nothing was begun
+		for _, j := range jobs {
+			s.letGo(j.Envelope.ID)
+			s.release(j.Delivery)
+		}
+		return nil, nil
+	}
+	for i, c := range claims {
+		j := jobs[i]
+		switch {
+		case c.Granted:
+			run = append(run, j)
+		case c.Result != nil:
+			ended = append(ended, repeat(j, *c.Result))
+		default:
+			s.letGo(j.Envelope.ID)
+			s.later(j, min(max(c.Remaining, 100*time.Millisecond), 2*time.Second))
+		}
+	}
+	return run, ended
+}
+
+// claims claims the calls, and keeps trying while the result store is away.
+// Claims left behind by an earlier life of this node are taken over.
+func (s *session) claims(taking context.Context, calls []string) ([]result.Claim, error) {
+	delay := backoff{base: 100 * time.Millisecond, top: 5 * time.Second}
+	for {
+		claims, err := s.tryClaim(taking, calls)
+		if err == nil {
+			return claims, nil
+		}
+		if taking.Err() != nil {
+			return nil, taking.Err()
+		}
+		s.w.log.Warn("calls wait for the result store", "err", err)
+		select {
+		case <-taking.Done():
+			return nil, taking.Err()
+		case <-time.After(delay.next()):
+		}
+	}
+}
+
+func (s *session) tryClaim(taking context.Context, calls []string) ([]result.Claim, error) {
+	ctx, cancel := context.WithTimeout(taking, 10*time.Second)
+	defer cancel()
+	store := s.w.cfg.Results
+	claims, err := store.Claim(ctx, s.w.holder, s.w.cfg.Lease, calls...)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range claims {
+		if c.Granted || c.Result != nil || !s.w.orphaned(c.Holder) {
+			continue
+		}
+		if err := store.Release(ctx, c.Holder, calls[i]); err != nil {
+			return nil, err
+		}
+		again, err := store.Claim(ctx, s.w.holder, s.w.cfg.Lease, calls[i])
+		if err != nil {
+			return nil, err
+		}
+		claims[i] = again[0]
+	}
+	return claims, nil
+}
+
+// orphaned tells whether the holder of a claim is an agent that this one has replaced.
+func (w *Worker) orphaned(holder string) bool {
+	node, rest, ok := strings.Cut(holder, "/")
+	if !ok || node != w.cfg.Node {
+		return false
+	}
+	epoch, _, _ := strings.Cut(rest, "/")
+	return epoch != w.cfg.Epoch
+}
+
+// giveBack returns the deliveries that were taken but not looked at.
+func (s *session) giveBack() {
+	for {
+		select {
+		case d := <-s.receiver.Deliveries():
+			s.release(d)
+		default:
+			return
+		}
+	}
+}
+
+func (s *session) release(d *broker.Delivery) {
+	ctx, cancel := s.within(5 * time.Second)
+	defer cancel()
+	if err := d.Release(ctx); err != nil && !settledElsewhere(err) {
+		s.w.log.Debug("release", "call_id", d.ID, "err", err)
+	}
+}
+
+// later puts a call back for a moment: somebody else has it.
+func (s *session) later(j *job, delay time.Duration) {
+	ctx, cancel := s.within(30 * time.Second)
+	defer cancel()
+	headers := map[string]string{broker.HeaderRepeat: "1"}
+	if err := j.Delivery.Retry(ctx, delay, nil, headers); err != nil && !settledElsewhere(err) {
+		s.w.log.Warn("put back", "call_id", j.Envelope.ID, "err", err)
+		s.release(j.Delivery)
+	}
+}
+
+// bury sends what is not a call to the dead letters.
+func (s *session) bury(d *broker.Delivery, why error) {
+	ctx, cancel := s.within(30 * time.Second)
+	defer cancel()
+	s.w.log.Error("a message is not a call", "queue", d.Queue, "message_id", d.ID, "err", why)
+	if err := d.Dead(ctx, why.Error()); err != nil && !settledElsewhere(err) {
+		s.release(d)
+	}
+}
+
+// settledElsewhere tells whether a delivery needs nothing more from us: its
+// session has ended, so it comes again, or it was settled already.
+func settledElsewhere(err error) bool {
+	return errors.Is(err, broker.ErrSessionGone) || errors.Is(err, broker.ErrSettled)
+}
+
+func ids(jobs []*job) []string {
+	out := make([]string, len(jobs))
+	for i, j := range jobs {
+		out[i] = j.Envelope.ID
+	}
+	return out
+}
+
+// expire ends a call that was still queued at its deadline.
+func expire(j *job) finished {
+	return finished{job: j, kind: ran, result: result.Result{
+		Call: j.Envelope.ID, State: model.Expired, Attempt: j.Envelope.Attempt, Finished: j.At,
+		Failure: &model.Failure{Error: model.FailureDeadline, Message: "the call was still queued at its deadline", Permanent: true},
+	}}
+}

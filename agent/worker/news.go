@@ -1,0 +1,160 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/event"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
+)
+
+// news tells the event bus what happens, without ever holding up a call: what
+// cannot be told in time is dropped.
+type news struct {
+	bus event.Bus
+	log *slog.Logger
+
+	mu      sync.Mutex // guards the fields below
+	pending []event.Message
+	dropped int
+	wake    chan struct{}
+}
+
+// newsBacklog is how many messages may wait to be told.
+const newsBacklog = 16 << 10
+
+func newNews(bus event.Bus, log *slog.Logger) *news {
+	return &news{bus: bus, log: log, wake: make(chan struct{}, 1)}
+}
+
+// run tells the news, whatever is ready together, until ctx ends; then it tells
+// the rest.
+func (n *news) run(ctx context.Context) {
+	for {
+		select {
+		case <-n.wake:
+			n.flush(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			n.flush(last)
+			cancel()
+			return
+		}
+	}
+}
+
+func (n *news) flush(ctx context.Context) {
+	n.mu.Lock()
+	msgs, dropped := n.pending, n.dropped
+	n.pending, n.dropped = nil, 0
+	n.mu.Unlock()
+	if dropped > 0 {
+		n.log.Warn("events were dropped", "count", dropped)
+	}
+	if len(msgs) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := n.bus.Publish(ctx, msgs...); err != nil {
+		n.log.Debug("events were lost", "count", len(msgs), "err", err)
+	}
+}
+
+// item is one event as it is told; docs/protocol.md lists the fields.
+type item struct {
+	Channel   string      `json:"channel"`
+	State     string      `json:"state"`
+	Date      time.Time   `json:"date"`
+	Room      string      `json:"room"`
+	Call      string      `json:"call"`
+	Tracking  string      `json:"tracking"`
+	Socket    string      `json:"socket"`
+	Processor string      `json:"processor"`
+	Module    string      `json:"module"`
+	Task      string      `json:"task"`
+	Attempt   int         `json:"attempt"`
+	Outcome   model.State `json:"outcome,omitempty"`
+	Duration  float64     `json:"duration,omitempty"` // seconds
+	Error     string      `json:"error,omitempty"`
+	Message   string      `json:"message,omitempty"`
+	Stream    string      `json:"stream,omitempty"`
+	Line      *string     `json:"line,omitempty"`
+}
+
+func about(j *job, channel, state string, at time.Time) item {
+	s := j.Endpoint.Socket
+	return item{
+		Channel: channel, State: state, Date: at.UTC(), Room: socket.Room(s), Call: j.Envelope.ID, Tracking: j.Envelope.Tracking,
+		Socket: s.Name, Processor: s.Processor, Module: j.Endpoint.Module, Task: s.Task, Attempt: j.attempt,
+	}
+}
+
+func (n *news) received(jobs []*job) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, j := range jobs {
+		n.add(j, about(j, "task", "received", j.At))
+	}
+}
+
+func (n *news) running(j *job) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.add(j, about(j, "task", "running", j.began))
+}
+
+func (n *news) ended(batch []finished) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, f := range batch {
+		for _, l := range f.log {
+			it := about(f.job, "log", "line", l.Time)
+			it.Stream, it.Line = l.Stream, &l.Text
+			n.add(f.job, it)
+		}
+		switch f.kind {
+		case ran:
+			it := about(f.job, "task", "postrun", f.result.Finished)
+			it.Outcome = f.result.State
+			if !f.result.Started.IsZero() {
+				it.Duration = f.result.Finished.Sub(f.result.Started).Seconds()
+			}
+			fail(&it, f.result.Failure)
+			n.add(f.job, it)
+		case again:
+			it := about(f.job, "task", "retrying", f.ended)
+			fail(&it, f.failure)
+			n.add(f.job, it)
+		}
+	}
+}
+
+func fail(it *item, f *model.Failure) {
+	if f != nil {
+		it.Error, it.Message = f.Error, f.Message
+	}
+}
+
+// add puts the event on the processor's channels; mu is held.
+func (n *news) add(j *job, it item) {
+	if len(n.pending) >= newsBacklog {
+		n.dropped++
+		return
+	}
+	data, err := json.Marshal(it)
+	if err != nil {
+		return
+	}
+	for _, ch := range socket.Channels(j.Endpoint.Socket, it.Channel) {
+		n.pending = append(n.pending, event.Message{Channel: ch, Data: data})
+	}
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,46 @@
+package worker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// record tells the history how a call is now.
+func record(f finished, w *Worker) model.Call {
+	j := f.job
+	c := j.Envelope.Call(model.Running)
+	c.Queue = j.Endpoint.Queue.Name
+	c.Processor, c.Module, c.Task = j.Endpoint.Socket.Processor, j.Endpoint.Module, j.Endpoint.Socket.Task
+	c.Commit, c.Node, c.Worker = w.cfg.Processor.Commit, w.cfg.Node, w.cfg.Name
+	c.Attempt = j.attempt
+	name := c.Module + "." + c.Task
+	c.Events = []model.Event{{Name: "received", Time: j.At, Note: "Received task " + name}}
+	switch f.kind {
+	case runs:
+		c.Started = at(j.began)
+		c.Events = append(c.Events, model.Event{Name: "prerun", Time: j.began, Note: "Prerun for task " + name})
+	case again:
+		c.State, c.Failure, c.Log = model.Retrying, f.failure, f.log
+		c.Started = at(f.started)
+		c.Events = append(c.Events, model.Event{Name: "retry", Time: f.ended,
+			Note: fmt.Sprintf("Attempt %d ended with %s: %s; again in %s", j.attempt, f.failure.Error, f.failure.Message, f.delay.Round(time.Millisecond))})
+	case ran:
+		r := f.result
+		c.State, c.Result, c.Failure, c.Log, c.Joined = r.State, r.Value, r.Failure, f.log, r.Joined
+		c.Started, c.Finished = at(r.Started), at(r.Finished)
+		if !r.Started.IsZero() {
+			c.Events = append(c.Events, model.Event{Name: "prerun", Time: r.Started, Note: "Prerun for task " + name})
+		}
+		c.Events = append(c.Events, model.Event{Name: "postrun", Time: r.Finished, Note: "Postrun for task " + name})
+	}
+	return c
+}
+
+func at(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

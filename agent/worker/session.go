@@ -1,0 +1,118 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/socket"
+)
+
+// job is a call on its way through the worker.
+type job struct {
+	socket.Received
+	attempt int       // which run of the code this is, from 1
+	began   time.Time // when it became the first in the pipe; zero before
+	noted   bool      // that it runs was recorded
+}
+
+// session is the life of one child process.
+type session struct {
+	w        *Worker
+	proc     processor.Process
+	receiver *socket.Receiver
+
+	jobs chan []*job     // intake → host
+	done chan []finished // intake and host → committer
+	pace *pace           // how long calls take now
+
+	mu       sync.Mutex // guards inflight
+	inflight map[string]struct{}
+
+	stop context.CancelFunc // take no more
+	kill context.Context    // abandon
+}
+
+// serve runs calls in the process until ctx ends (then it returns nil, with
+// everything settled) or the process dies (then it returns why).
+func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error {
+	taking, stop := context.WithCancel(ctx)
+	defer stop()
+	s := &session{
+		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
+		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
+		inflight: map[string]struct{}{}, stop: stop, kill: kill,
+	}
+	w.enter(s)
+	defer w.leave()
+
+	var intake, commit sync.WaitGroup
+	intake.Go(func() {
+		var receive sync.WaitGroup
+		receive.Go(func() { _ = s.receiver.Run(taking) })
+		s.intake(taking)
+		receive.Wait()
+		s.giveBack()
+		close(s.jobs)
+	})
+	commit.Go(s.commit)
+	err := s.host()
+	stop()
+	intake.Wait()
+	close(s.done)
+	commit.Wait()
+	return err
+}
+
+func (w *Worker) enter(s *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.receiver.Set(w.endpoints)
+	w.session = s
+}
+
+func (w *Worker) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session = nil
+}
+
+// settling is the context for finishing work: it outlives the wish to stop, and
+// ends when the work is to be abandoned.
+func (s *session) settling() context.Context { return s.kill }
+
+// within bounds a step of settling.
+func (s *session) within(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.settling(), d)
+}
+
+// hold remembers that this session has the call; false when it has it already.
+func (s *session) hold(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.inflight[id]; ok {
+		return false
+	}
+	s.inflight[id] = struct{}{}
+	return true
+}
+
+func (s *session) letGo(ids ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		delete(s.inflight, id)
+	}
+}
+
+// held lists the calls that this session has.
+func (s *session) held() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := make([]string, 0, len(s.inflight))
+	for id := range s.inflight {
+		ids = append(ids, id)
+	}
+	return ids
+}

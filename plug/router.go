@@ -1,0 +1,143 @@
+// Package plug decides what follows a call: Route turns the outcome of a call
+// into the next calls, by the plugs that begin at its socket, and Fire builds
+// the call that a complete join stands for.
+//
+// Everything here is a pure function of its input. A worker that repeats a step
+// after a crash gets the same calls with the same ids, so that the repeat is
+// recognised downstream.
+package plug
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
+)
+
+// Outcome is how a call ended for good.
+type Outcome struct {
+	Value   json.RawMessage
+	Failure *model.Failure
+	// Plugs are the values that the code chose plugs for; nil when it chose none.
+	Plugs map[string]json.RawMessage
+	// Finished is when the call ended, and when the calls that follow are made.
+	Finished time.Time
+}
+
+// Route returns the calls that follow from the outcome of a call of the
+// endpoint. RESULT plugs fire on success only and ERROR plugs on failure only.
+// Code that chose plugs fires those alone, each with the value it gave.
+func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgoing, error) {
+	var next []socket.Outgoing
+	for _, edge := range ep.Out {
+		value, fires, err := valueFor(edge.Plug, call, out)
+		if err != nil {
+			return nil, err
+		}
+		if !fires {
+			continue
+		}
+		next = append(next, socket.Outgoing{
+			To: address(edge),
+			Envelope: model.Envelope{
+				ID:       model.DeriveID(call.ID, edge.Plug.ID, "0"),
+				Tracking: call.Tracking,
+				Parents:  []string{call.ID},
+				Network:  call.Network,
+				Socket:   edge.Target.Name,
+				Args:     []json.RawMessage{value},
+				Argument: edge.Plug.Argument,
+				Plug:     edge.Plug.Name,
+				Origin:   call.Origin,
+				Created:  out.Finished,
+			},
+		})
+	}
+	return next, nil
+}
+
+// CheckChoice tells whether the code chose plugs that its socket has, or returns
+// the failure that says which it could have chosen.
+func CheckChoice(ep *model.Endpoint, plugs map[string]json.RawMessage) *model.Failure {
+	for name := range plugs {
+		if !slices.ContainsFunc(ep.Out, func(e model.Edge) bool { return e.Plug.Name == name && e.Plug.Type == model.PlugResult }) {
+			return &model.Failure{
+				Error:     "PlugNotFound",
+				Message:   fmt.Sprintf("the function chose plug %q, but socket %s has %s", name, ep.Socket.Name, resultPlugs(ep)),
+				Permanent: true,
+			}
+		}
+	}
+	return nil
+}
+
+func resultPlugs(ep *model.Endpoint) string {
+	var names []string
+	for _, e := range ep.Out {
+		if e.Plug.Type == model.PlugResult {
+			names = append(names, e.Plug.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "no RESULT plug: add one with 'flow add plug'"
+	}
+	return "only these: " + strings.Join(names, ", ")
+}
+
+// Errant is the value that an ERROR plug carries.
+type Errant struct {
+	Error   string                     `json:"error"`
+	Message string                     `json:"message"`
+	Trace   string                     `json:"trace"`
+	Call    string                     `json:"call"`
+	Socket  string                     `json:"socket"`
+	Args    []json.RawMessage          `json:"args"`
+	Kwargs  map[string]json.RawMessage `json:"kwargs,omitempty"`
+}
+
+func valueFor(p model.Plug, call model.Envelope, out Outcome) (value json.RawMessage, fires bool, err error) {
+	if out.Failure != nil {
+		if p.Type != model.PlugError {
+			return nil, false, nil
+		}
+		args := call.Args
+		if args == nil {
+			args = []json.RawMessage{}
+		}
+		value, err = json.Marshal(Errant{
+			Error: out.Failure.Error, Message: out.Failure.Message, Trace: out.Failure.Trace,
+			Call: call.ID, Socket: call.Socket, Args: args, Kwargs: call.Kwargs,
+		})
+		if err != nil {
+			return nil, false, fmt.Errorf("encode the failure of call %s for plug %s: %w", call.ID, p.Name, err)
+		}
+		return value, true, nil
+	}
+	if p.Type != model.PlugResult {
+		return nil, false, nil
+	}
+	if out.Plugs != nil {
+		value, fires = out.Plugs[p.Name]
+		return value, fires, nil
+	}
+	if out.Value == nil {
+		return json.RawMessage("null"), true, nil
+	}
+	return out.Value, true, nil
+}
+
+// address is where a plug delivers: its own queue if it has one, else the join
+// if the value is one argument of it, else the target's queue.
+func address(e model.Edge) socket.Address {
+	switch {
+	case e.Plug.Queue != "":
+		return socket.Edge(e.Plug)
+	case e.Plug.Argument != "":
+		return socket.Address{Key: socket.Joins}
+	}
+	return socket.Own(e.TargetQueue, e.Target)
+}

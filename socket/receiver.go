@@ -1,0 +1,199 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+)
+
+// Received is a call taken from a queue, for one endpoint.
+type Received struct {
+	Envelope model.Envelope
+	Endpoint *model.Endpoint
+	Delivery *broker.Delivery
+	// Repeat says that the call may have been delivered or sent before.
+	Repeat bool
+	At     time.Time
+}
+
+type consumer interface {
+	Consume(ctx context.Context, queue string, prefetch int, out chan<- *broker.Delivery) error
+}
+
+// Receiver takes the calls of a set of endpoints out of their queues.
+//
+// How many calls it takes ahead follows how long they run: a worker with quick
+// calls takes many, so that the broker never keeps it waiting; one with slow
+// calls takes few, so that others can have the rest.
+type Receiver struct {
+	broker consumer
+	log    *slog.Logger
+	in     chan *broker.Delivery
+
+	mu        sync.Mutex // guards the fields below
+	endpoints map[string]*model.Endpoint
+	consuming map[string]context.CancelFunc
+	prefetch  int
+	ctx       context.Context // of Run; nil before and after
+	wg        sync.WaitGroup
+}
+
+// The steps of how many calls are taken ahead, per queue.
+const (
+	prefetchSlow  = 2
+	prefetchQuick = 32
+	prefetchFlood = 256
+)
+
+// NewReceiver returns a receiver without endpoints.
+func NewReceiver(b consumer, log *slog.Logger) *Receiver {
+	return &Receiver{
+		broker: b, log: log, in: make(chan *broker.Delivery, prefetchFlood),
+		endpoints: map[string]*model.Endpoint{}, consuming: map[string]context.CancelFunc{}, prefetch: prefetchQuick,
+	}
+}
+
+// Run takes calls until ctx ends, and returns when nothing is sent to the
+// channel of Deliveries any more.
+func (r *Receiver) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.ctx = ctx
+	r.reconcile()
+	r.mu.Unlock()
+	<-ctx.Done()
+	r.mu.Lock()
+	r.ctx = nil
+	r.mu.Unlock()
+	r.wg.Wait()
+	return nil
+}
+
+// Deliveries is where the deliveries arrive; Open turns one into a call. What is
+// still in it after Run has returned is to be settled like the rest.
+func (r *Receiver) Deliveries() <-chan *broker.Delivery { return r.in }
+
+// Set changes the endpoints whose calls are taken.
+func (r *Receiver) Set(endpoints []model.Endpoint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.endpoints)
+	for i := range endpoints {
+		for _, q := range Queues(endpoints[i]) {
+			r.endpoints[q] = &endpoints[i]
+		}
+	}
+	r.reconcile()
+}
+
+// Pace tells how long a call takes now, on average; the receiver takes more or
+// fewer ahead accordingly.
+func (r *Receiver) Pace(perCall time.Duration) {
+	want := prefetchFor(perCall)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if want == r.prefetch {
+		return
+	}
+	r.log.Debug("take ahead", "prefetch", want, "per_call", perCall)
+	r.prefetch = want
+	for q, cancel := range r.consuming {
+		cancel()
+		delete(r.consuming, q)
+	}
+	r.reconcile()
+}
+
+func prefetchFor(perCall time.Duration) int {
+	switch {
+	case perCall <= 5*time.Millisecond:
+		return prefetchFlood
+	case perCall <= 100*time.Millisecond:
+		return prefetchQuick
+	}
+	return prefetchSlow
+}
+
+// reconcile starts and stops consuming so that it fits the endpoints; mu is held.
+func (r *Receiver) reconcile() {
+	if r.ctx == nil {
+		return
+	}
+	for q, cancel := range r.consuming {
+		if _, ok := r.endpoints[q]; !ok {
+			cancel()
+			delete(r.consuming, q)
+		}
+	}
+	for q := range r.endpoints {
+		if _, ok := r.consuming[q]; ok {
+			continue
+		}
+		ctx, cancel := context.WithCancel(r.ctx)
+		r.consuming[q] = cancel
+		prefetch := r.prefetch
+		r.wg.Go(func() { r.consume(ctx, q, prefetch) })
+	}
+}
+
+// consume takes from one queue until its context ends. A queue that is not
+// there (yet, or because the broker lost it) is asked for again: the control
+// plane declares it.
+func (r *Receiver) consume(ctx context.Context, queue string, prefetch int) {
+	for wait := 100 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, 5*time.Second) {
+		err := r.broker.Consume(ctx, queue, prefetch, r.in)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, broker.ErrClosed) {
+			return
+		}
+		r.log.Warn("queue cannot be consumed, trying again", "queue", queue, "err", err, "in", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// ErrNotForUs says that a delivery comes from a queue of no endpoint any more.
+var ErrNotForUs = errors.New("no endpoint takes from this queue any more")
+
+// Open reads the call in a delivery and finds its endpoint. On an error the
+// delivery is still to be settled.
+func (r *Receiver) Open(d *broker.Delivery) (Received, error) {
+	r.mu.Lock()
+	ep := r.endpoints[d.Queue]
+	r.mu.Unlock()
+	if ep == nil {
+		return Received{}, ErrNotForUs
+	}
+	env, err := Decode(d.Body)
+	if err != nil {
+		return Received{}, err
+	}
+	return Received{
+		Envelope: address(env, ep, d.Queue), Endpoint: ep, Delivery: d, At: time.Now(),
+		Repeat: d.Redelivered || d.Headers[broker.HeaderRepeat] != "",
+	}, nil
+}
+
+// address makes the envelope one for this endpoint. On a fanout or topic
+// exchange every socket receives the same message: each but the one that was
+// named makes a call of its own of it, whose id follows from both.
+func address(env model.Envelope, ep *model.Endpoint, queue string) model.Envelope {
+	if env.Network == "" {
+		env.Network = model.DefaultNetwork
+	}
+	if env.Socket != ep.Socket.Name {
+		if queue == OwnQueue(ep.Socket) && env.Socket != "" {
+			env.ID = model.DeriveID(env.ID, "socket", ep.Socket.Name)
+		}
+		env.Socket = ep.Socket.Name
+	}
+	return env
+}

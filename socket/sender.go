@@ -1,0 +1,126 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+)
+
+// Outgoing is a call and where it goes.
+type Outgoing struct {
+	Envelope model.Envelope
+	To       Address
+	// Repeat says that the call may have been sent before.
+	Repeat bool
+}
+
+// ErrTooLarge says that a call is over model.MaxPayload.
+var ErrTooLarge = errors.New("payload is over the limit")
+
+type publisher interface {
+	Publish(ctx context.Context, msgs ...broker.Message) error
+}
+
+// Sender publishes calls. It may be used by many goroutines at the same time.
+type Sender struct{ broker publisher }
+
+// NewSender returns a sender that publishes through b.
+func NewSender(b publisher) *Sender { return &Sender{broker: b} }
+
+// Send returns when the broker has all calls, together with a record of them
+// as they are now, on disk. Records may be nil.
+func (s *Sender) Send(ctx context.Context, calls []Outgoing, records []model.Call) error {
+	msgs := make([]broker.Message, 0, len(calls)+1)
+	for _, c := range calls {
+		m, err := Encode(c)
+		if err != nil {
+			return err
+		}
+		msgs = append(msgs, m)
+	}
+	rec, err := EncodeRecords(records)
+	if err != nil {
+		return err
+	}
+	msgs = append(msgs, rec...)
+	if len(msgs) == 0 {
+		return nil
+	}
+	return s.broker.Publish(ctx, msgs...)
+}
+
+// Encode makes the broker message of a call. A call that brings one argument of
+// a join goes to the join, unless it first passes an edge's own queue.
+func Encode(c Outgoing) (broker.Message, error) {
+	body, err := json.Marshal(c.Envelope)
+	if err != nil {
+		return broker.Message{}, fmt.Errorf("encode call %s: %w", c.Envelope.ID, err)
+	}
+	if len(body) > model.MaxPayload {
+		return broker.Message{}, fmt.Errorf("call of %s with %d bytes: %w of %d bytes: store large data elsewhere and pass its address", c.Envelope.Socket, len(body), ErrTooLarge, model.MaxPayload)
+	}
+	m := broker.Message{ID: c.Envelope.ID, Exchange: c.To.Exchange, Key: c.To.Key, ContentType: model.ContentType, Body: body}
+	if c.Repeat {
+		m.Headers = map[string]string{broker.HeaderRepeat: "1"}
+	}
+	return m, nil
+}
+
+// recordBytes is about how large one message of records may become; a message
+// is cheap, but one over the broker's limit would be refused for ever.
+const recordBytes = 1 << 20
+
+// EncodeRecords packs records into as few messages as their size allows.
+func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
+	var msgs []broker.Message
+	var body []byte
+	flush := func() {
+		if len(body) == 0 {
+			return
+		}
+		body = append(body, "]}"...)
+		msgs = append(msgs, broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body})
+		body = nil
+	}
+	for _, c := range calls {
+		one, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("encode record of call %s: %w", c.ID, err)
+		}
+		if len(body)+len(one) > recordBytes {
+			flush()
+		}
+		if len(body) == 0 {
+			body = append(make([]byte, 0, len(one)+64), `{"calls":[`...)
+		} else {
+			body = append(body, ',')
+		}
+		body = append(body, one...)
+	}
+	flush()
+	return msgs, nil
+}
+
+// Decode reads a call from the wire.
+func Decode(body []byte) (model.Envelope, error) {
+	var e model.Envelope
+	if err := json.Unmarshal(body, &e); err != nil {
+		return e, fmt.Errorf("not a call: %w", err)
+	}
+	return e, e.Check()
+}
+
+// limits translates a queue object's limits for the broker.
+func limits(q model.Queue) broker.Limits {
+	return broker.Limits{
+		MessageTTL:  time.Duration(q.MessageTTLMS) * time.Millisecond,
+		MaxMessages: q.MaxMessages,
+		MaxBytes:    q.MaxBytes,
+		Expires:     time.Duration(q.ExpiresMS) * time.Millisecond,
+	}
+}
