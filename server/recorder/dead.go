@@ -1,0 +1,51 @@
+package recorder
+
+import (
+	"context"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// reasonExpired is what brokers give as the reason for a message whose time to
+// live has passed.
+const reasonExpired = "expired"
+
+// resultTTL is how long the outcome of a dead call is kept for those who wait.
+const resultTTL = 24 * time.Hour
+
+// bury records the calls that ended in the dead letters, with the reason.
+func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
+	for _, d := range ds {
+		env, err := socket.Decode(d.Body)
+		if err != nil || d.Headers[broker.HeaderDeadQueue] == socket.Records {
+			// Not a call: there is nothing to record but the fact.
+			r.log.Error("a message in the dead letters is not a call", "message_id", d.ID,
+				"queue", d.Headers[broker.HeaderDeadQueue], "reason", d.Headers[broker.HeaderDeadReason], "bytes", len(d.Body))
+			r.ack(ctx, d)
+			continue
+		}
+		call := burial(env, d.Headers[broker.HeaderDeadReason], d.Headers[broker.HeaderDeadQueue], time.Now())
+		put := result.Result{Call: call.ID, State: call.State, Failure: call.Failure, Attempt: call.Attempt, Finished: *call.Finished}
+		if err := r.cfg.Results.Put(ctx, resultTTL, put); err != nil {
+			r.log.Warn("keep the outcome of a dead call", "call_id", call.ID, "err", err)
+		}
+		r.store(ctx, []*broker.Delivery{d}, []model.Call{call})
+	}
+}
+
+// burial is the record of a call that the broker or a worker gave up.
+func burial(env model.Envelope, reason, queue string, now time.Time) model.Call {
+	c := env.Call(model.Dead)
+	c.Finished = &now
+	c.Failure = &model.Failure{Error: "DeadLetter", Message: reason + " (queue " + queue + ")", Permanent: true}
+	if reason == reasonExpired {
+		c.State = model.Expired
+		c.Failure = &model.Failure{Error: "MessageExpired", Message: "the call waited in queue " + queue + " for longer than the queue's message TTL", Permanent: true}
+	}
+	c.Events = []model.Event{{Name: string(c.State), Time: now, Note: c.Failure.Message}}
+	return c
+}

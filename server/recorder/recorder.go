@@ -1,0 +1,144 @@
+// Package recorder writes the history of calls: it takes the records that
+// workers and senders put on the broker and writes them to the database in
+// bulk, and it takes what ended in the dead letters and records why.
+//
+// A record is acknowledged after the database has it. While the database is
+// away, records wait on the broker and nothing is lost.
+package recorder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+type history interface {
+	RecordCalls(ctx context.Context, calls []model.Call) error
+}
+
+// Config is what a recorder needs.
+type Config struct {
+	Broker  broker.Broker
+	History history
+	// Results is told how calls in the dead letters ended, so that nobody waits
+	// for them any more.
+	Results result.Store
+	Logger  *slog.Logger
+	// Unavailable tells whether an error of History means that the database is
+	// away, and not that it refuses the record.
+	Unavailable func(error) bool
+}
+
+// Recorder records. Make one with New.
+type Recorder struct {
+	cfg Config
+	log *slog.Logger
+}
+
+// The most that is written together: messages, and calls in them.
+const (
+	prefetch = 128
+	maxCalls = 2000
+)
+
+// New returns a recorder that does nothing until Run.
+func New(cfg Config) *Recorder {
+	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder")}
+}
+
+// Run records until ctx ends.
+func (r *Recorder) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.write) })
+	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, broker.DeadLetters, prefetch, r.log, r.bury) })
+	return g.Wait()
+}
+
+// write writes the records of the deliveries, and acks them afterwards.
+func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery) {
+	var calls []model.Call
+	var these []*broker.Delivery
+	flush := func() {
+		r.store(ctx, these, calls)
+		calls, these = nil, nil
+	}
+	for _, d := range ds {
+		var rec model.Record
+		if err := json.Unmarshal(d.Body, &rec); err != nil {
+			r.refuse(ctx, d, err)
+			continue
+		}
+		if len(calls) > 0 && len(calls)+len(rec.Calls) > maxCalls {
+			flush()
+		}
+		calls, these = append(calls, rec.Calls...), append(these, d)
+	}
+	flush()
+}
+
+// store writes calls until the database has them. When it refuses a batch, the
+// messages are written one by one, so that one bad record stops no other.
+func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, calls []model.Call) {
+	if len(ds) == 0 {
+		return
+	}
+	err := r.persist(ctx, calls)
+	switch {
+	case err == nil:
+		for _, d := range ds {
+			r.ack(ctx, d)
+		}
+	case ctx.Err() != nil:
+	case len(ds) == 1:
+		r.refuse(ctx, ds[0], err)
+	default:
+		for _, d := range ds {
+			r.write(ctx, []*broker.Delivery{d})
+		}
+	}
+}
+
+// persist tries until the database answers; the error is its refusal.
+func (r *Recorder) persist(ctx context.Context, calls []model.Call) error {
+	wait := 100 * time.Millisecond
+	for {
+		writing, cancel := context.WithTimeout(ctx, 30*time.Second)
+		err := r.cfg.History.RecordCalls(writing, calls)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if !r.cfg.Unavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		r.log.Warn("records wait for the database", "calls", len(calls), "err", err, "in", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+func (r *Recorder) refuse(ctx context.Context, d *broker.Delivery, why error) {
+	r.log.Error("a record is refused", "queue", d.Queue, "message_id", d.ID, "err", why)
+	if err := d.Dead(ctx, "record refused: "+why.Error()); err != nil && ctx.Err() == nil {
+		r.log.Warn("dead-letter a record", "message_id", d.ID, "err", err)
+	}
+}
+
+func (r *Recorder) ack(ctx context.Context, d *broker.Delivery) {
+	err := d.Ack(ctx)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, broker.ErrSessionGone) {
+		r.log.Warn("ack", "queue", d.Queue, "message_id", d.ID, "err", err)
+	}
+}
