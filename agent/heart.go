@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// beat reports the node, the agent and its workers regularly and whenever
+// something changed, until ctx ends.
+func (a *Agent) beat(ctx context.Context) error {
+	tick := time.NewTicker(model.HeartbeatEvery)
+	defer tick.Stop()
+	first := true
+	for {
+		err := a.cfg.API.Heartbeat(within(ctx, a.state(model.StatusRunning)))
+		switch {
+		case err == nil && first:
+			first = false
+			close(a.ready)
+		case err != nil && ctx.Err() == nil:
+			a.log.Warn("the server does not take the heartbeat now", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-a.kick:
+			if err != nil { // do not hammer a server that is away
+				select {
+				case <-ctx.Done():
+					return nil
+				case <-tick.C:
+				}
+			}
+		}
+	}
+}
+
+// within bounds a heartbeat by the time until the next one.
+func within(ctx context.Context, h model.Heartbeat) (context.Context, model.Heartbeat) {
+	ctx, cancel := context.WithTimeout(ctx, model.HeartbeatEvery)
+	context.AfterFunc(ctx, cancel)
+	return ctx, h
+}
+
+// farewell reports that the node runs nothing any more.
+func (a *Agent) farewell() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	h := a.state(model.StatusStopped)
+	h.Workers = nil
+	if err := a.cfg.API.Heartbeat(ctx, h); err != nil {
+		a.log.Debug("farewell", "err", err)
+	}
+}
+
+// state is how everything is now.
+func (a *Agent) state(status model.Status) model.Heartbeat {
+	a.mu.Lock()
+	crews := make([]*crew, 0, len(a.crews))
+	for _, c := range a.crews {
+		crews = append(crews, c)
+	}
+	a.mu.Unlock()
+	total, free, load := machine()
+	h := model.Heartbeat{
+		Node: model.Node{
+			Object: model.Object{Network: model.DefaultNetwork, Name: a.cfg.Node},
+			Cores:  runtime.NumCPU(), Memory: total, MemFree: free, Load: load, Status: status, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		},
+		Agent: model.Agent{
+			Object: model.Object{Network: model.DefaultNetwork, Name: a.cfg.Node + ".agent"},
+			Node:   a.cfg.Node, CPUs: a.cfg.CPUs, PID: os.Getpid(), Status: status, Beat: time.Now().UTC(), Version: a.cfg.Version, Started: a.started,
+		},
+		Workers: []model.Worker{}, Processors: []model.ProcessorReport{},
+	}
+	for _, c := range crews {
+		workers, rep := c.observe()
+		h.Workers = append(h.Workers, workers...)
+		h.Processors = append(h.Processors, rep)
+	}
+	return h
+}
