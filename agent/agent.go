@@ -21,19 +21,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/result"
 )
 
-// api is what the agent asks of the server.
+// api is what the agent asks of the server; *client.Client does it.
 type api interface {
-	Heartbeat(ctx context.Context, h model.Heartbeat) error
-	// Plan returns the plan when its version differs from the one known, or
-	// changed=false after about wait.
-	Plan(ctx context.Context, node, known string, wait time.Duration) (plan model.Plan, changed bool, err error)
-	ReportTasks(ctx context.Context, p model.Processor, tasks []model.Task) error
+	Heartbeat(ctx context.Context, h model.Heartbeat) (planVersion string, err error)
+	Plan(ctx context.Context, node, version string, wait time.Duration) (plan model.Plan, changed bool, err error)
+	ReportTasks(ctx context.Context, network, processor string, r client.TasksReport) error
 }
 
 // sources gives checkouts of commits.

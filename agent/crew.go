@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/agent/worker"
+	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
 )
@@ -170,7 +171,7 @@ func (c *crew) report(ctx context.Context, p model.Processor, tasks []model.Task
 	}
 	telling, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := c.agent.cfg.API.ReportTasks(telling, p, tasks); err != nil {
+	if err := c.agent.cfg.API.ReportTasks(telling, p.Network, p.Name, client.TasksReport{Commit: p.Commit, Generation: p.Generation, Tasks: tasks}); err != nil {
 		return fmt.Errorf("tell the server the functions of %s: %w", p.Name, err)
 	}
 	return nil

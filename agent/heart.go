@@ -16,7 +16,7 @@ func (a *Agent) beat(ctx context.Context) error {
 	defer tick.Stop()
 	first := true
 	for {
-		err := a.cfg.API.Heartbeat(within(ctx, a.state(model.StatusRunning)))
+		err := a.report(ctx, a.state(model.StatusRunning))
 		switch {
 		case err == nil && first:
 			first = false
@@ -40,20 +40,19 @@ func (a *Agent) beat(ctx context.Context) error {
 	}
 }
 
-// within bounds a heartbeat by the time until the next one.
-func within(ctx context.Context, h model.Heartbeat) (context.Context, model.Heartbeat) {
+// report sends a heartbeat; it is of no use any more when the next one is due.
+func (a *Agent) report(ctx context.Context, h model.Heartbeat) error {
 	ctx, cancel := context.WithTimeout(ctx, model.HeartbeatEvery)
-	context.AfterFunc(ctx, cancel)
-	return ctx, h
+	defer cancel()
+	_, err := a.cfg.API.Heartbeat(ctx, h)
+	return err
 }
 
 // farewell reports that the node runs nothing any more.
 func (a *Agent) farewell() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
 	h := a.state(model.StatusStopped)
-	h.Workers = nil
-	if err := a.cfg.API.Heartbeat(ctx, h); err != nil {
+	h.Workers = []model.Worker{}
+	if err := a.report(context.Background(), h); err != nil {
 		a.log.Debug("farewell", "err", err)
 	}
 }

@@ -1,0 +1,94 @@
+package topology
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
+)
+
+// names lists the broker queues that belong to a queue object: its sockets' own
+// and those of the edges that name it.
+func (t *Topology) names(ctx context.Context, network, queue string) ([]string, error) {
+	endpoints, err := t.objects.Endpoints(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range endpoints {
+		if e.Queue.Name == queue {
+			names = append(names, socket.OwnQueue(e.Socket))
+		}
+		for _, p := range e.In {
+			if p.Queue == queue {
+				names = append(names, socket.EdgeQueue(p))
+			}
+		}
+	}
+	return names, nil
+}
+
+// Depth asks the broker how full the queues of a queue object are.
+func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.QueueDepth, error) {
+	names, err := t.names(ctx, network, queue)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]model.QueueDepth, 0, len(names))
+	for _, name := range names {
+		stats, err := t.broker.Inspect(ctx, name)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue // removed a moment ago, or not declared yet
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ask the broker for queue %s: %w", name, err)
+		}
+		out = append(out, model.QueueDepth{Name: name, Queue: queue, Messages: stats[0].Messages, Unacked: stats[0].Unacked, Consumers: stats[0].Consumers})
+	}
+	return out, nil
+}
+
+// Peek returns up to n calls that wait in the queues of a queue object.
+func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]model.Envelope, error) {
+	names, err := t.names(ctx, network, queue)
+	if err != nil {
+		return nil, err
+	}
+	out := []model.Envelope{}
+	for _, name := range names {
+		if len(out) >= n {
+			break
+		}
+		msgs, err := t.broker.Peek(ctx, name, n-len(out))
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return nil, fmt.Errorf("look into queue %s: %w", name, err)
+		}
+		for _, m := range msgs {
+			if env, err := socket.Decode(m.Body); err == nil {
+				out = append(out, env)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Purge removes the calls that wait in the queues of a queue object, and tells
+// how many they were.
+func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, error) {
+	names, err := t.names(ctx, network, queue)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, name := range names {
+		n, err := t.broker.Purge(ctx, name)
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return total, fmt.Errorf("purge queue %s: %w", name, err)
+		}
+		total += n
+	}
+	return total, nil
+}
