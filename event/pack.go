@@ -1,0 +1,136 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// An entry is what a driver keeps in its backlog: a few messages that were
+// published together. One entry for many messages is what makes news cheap: a
+// call has three events, each on three channels, and their data is stored once.
+//
+// An entry is a row of items, and an item is
+//
+//	count of channels, then for each channel: length, name; length of the data, data
+//
+// where every number is four bytes, most significant first, so that a Lua script
+// in Redis reads it as well (struct.unpack '>I4').
+
+// MaxEntryItems is the largest number of items in an entry, and MaxEntryBytes
+// the size at which it takes no further one. They bound what a backlog of so
+// many entries can hold.
+const (
+	MaxEntryItems = 16
+	MaxEntryBytes = 32 << 10
+)
+
+// Pack makes entries of messages. Messages that follow each other and have the
+// same data become one item with several channels. An error says which message
+// cannot be published.
+func Pack(msgs []Message) ([][]byte, error) {
+	if len(msgs) == 0 {
+		return nil, nil
+	}
+	var entries [][]byte
+	entry := make([]byte, 0, sizeOf(msgs))
+	items := 0
+	for i := 0; i < len(msgs); {
+		run := sameData(msgs[i:])
+		if items == MaxEntryItems || (items > 0 && len(entry) >= MaxEntryBytes) {
+			entries = append(entries, entry)
+			entry, items = entry[len(entry):], 0
+		}
+		entry = binary.BigEndian.AppendUint32(entry, uint32(run))
+		for _, m := range msgs[i : i+run] {
+			if m.Channel == "" {
+				return nil, errors.New("publish an event: it names no channel")
+			}
+			entry = appendText(entry, m.Channel)
+		}
+		entry = appendText(entry, msgs[i].Data)
+		items++
+		i += run
+	}
+	return append(entries, entry), nil
+}
+
+// sizeOf is an upper bound for the packed size.
+func sizeOf(msgs []Message) int {
+	n := 0
+	for i, m := range msgs {
+		n += 12 + len(m.Channel)
+		if i == 0 || !bytes.Equal(m.Data, msgs[i-1].Data) {
+			n += len(m.Data)
+		}
+	}
+	return n
+}
+
+// sameData counts the messages at the beginning that share their data.
+func sameData(msgs []Message) int {
+	n := 1
+	for n < len(msgs) && bytes.Equal(msgs[n].Data, msgs[0].Data) {
+		n++
+	}
+	return n
+}
+
+func appendText[T string | []byte](b []byte, s T) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
+	return append(b, s...)
+}
+
+// Unpack calls see with each message of an entry, numbered from 0 in the order
+// of publishing, until it returns false. The data points into the entry.
+func Unpack(entry []byte, see func(n int, channel string, data []byte) bool) error {
+	r := unpacker{rest: entry}
+	for n := 0; len(r.rest) > 0; {
+		channels := make([][]byte, 0, 4)
+		for range r.number() {
+			if r.bad {
+				break
+			}
+			channels = append(channels, r.text())
+		}
+		data := r.text()
+		if r.bad {
+			return fmt.Errorf("an entry of the event backlog is damaged after message %d", n)
+		}
+		for _, c := range channels {
+			if !see(n, string(c), data) {
+				return nil
+			}
+			n++
+		}
+	}
+	return nil
+}
+
+// unpacker reads an entry; bad says that it ended too early.
+type unpacker struct {
+	rest []byte
+	bad  bool
+}
+
+func (u *unpacker) number() int {
+	if len(u.rest) < 4 {
+		u.bad, u.rest = true, nil
+		return 0
+	}
+	n := int(binary.BigEndian.Uint32(u.rest))
+	u.rest = u.rest[4:]
+	return n
+}
+
+func (u *unpacker) text() []byte {
+	n := u.number()
+	if n > len(u.rest) {
+		u.bad, u.rest = true, nil
+		return nil
+	}
+	t := u.rest[:n:n]
+	u.rest = u.rest[n:]
+	return t
+}
