@@ -1,0 +1,48 @@
+package natsd
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// logAdapter passes on what the server logs. Its notices are for people who run
+// a NATS server on purpose; here they are details.
+type logAdapter struct {
+	logger *slog.Logger
+
+	mu  sync.Mutex // guards why
+	why string     // the first fatal error
+}
+
+func (l *logAdapter) Noticef(format string, v ...any) {
+	l.logger.Debug("nats server", "message", fmt.Sprintf(format, v...))
+}
+
+func (l *logAdapter) Warnf(format string, v ...any) {
+	l.logger.Warn("nats server warns", "message", fmt.Sprintf(format, v...))
+}
+
+func (l *logAdapter) Errorf(format string, v ...any) {
+	l.logger.Error("nats server reports an error", "message", fmt.Sprintf(format, v...))
+}
+
+// Fatalf keeps the reason for Start; the server stops itself.
+func (l *logAdapter) Fatalf(format string, v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.why == "" {
+		l.why = fmt.Sprintf(format, v...)
+	}
+	l.logger.Error("nats server cannot go on", "message", fmt.Sprintf(format, v...))
+}
+
+func (l *logAdapter) Debugf(string, ...any) {}
+
+func (l *logAdapter) Tracef(string, ...any) {}
+
+func (l *logAdapter) fatal() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
+}
