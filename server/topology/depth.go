@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/socket"
 )
@@ -51,13 +52,13 @@ func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.Qu
 	return out, nil
 }
 
-// Peek returns up to n calls that wait in the queues of a queue object.
-func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]model.Envelope, error) {
+// Peek returns up to n messages that wait in the queues of a queue object.
+func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]client.QueuedMessage, error) {
 	names, err := t.names(ctx, network, queue)
 	if err != nil {
 		return nil, err
 	}
-	out := []model.Envelope{}
+	out := []client.QueuedMessage{}
 	for _, name := range names {
 		if len(out) >= n {
 			break
@@ -67,16 +68,20 @@ func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]mo
 			return nil, fmt.Errorf("look into queue %s: %w", name, err)
 		}
 		for _, m := range msgs {
+			q := client.QueuedMessage{ID: m.ID, Queue: name, Headers: m.Headers}
 			if env, err := socket.Decode(m.Body); err == nil {
-				out = append(out, env)
+				q.Call = &env
+			} else {
+				q.Body = string(m.Body)
 			}
+			out = append(out, q)
 		}
 	}
 	return out, nil
 }
 
-// Purge removes the calls that wait in the queues of a queue object, and tells
-// how many they were.
+// Purge ends the calls that wait in the queues of a queue object as cancelled,
+// and tells how many they were.
 func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, error) {
 	names, err := t.names(ctx, network, queue)
 	if err != nil {
@@ -84,11 +89,11 @@ func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, err
 	}
 	var total int64
 	for _, name := range names {
-		n, err := t.broker.Purge(ctx, name)
+		n, err := t.withdraw(ctx, name, "its queue was purged")
+		total += n
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return total, fmt.Errorf("purge queue %s: %w", name, err)
 		}
-		total += n
 	}
 	return total, nil
 }
