@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/event/redis"
 	"github.com/elasticcode/flow/internal/testenv"
@@ -26,7 +28,7 @@ func BenchmarkPublish(b *testing.B) {
 			if c.pattern != "" {
 				heard := client.PSubscribe(b.Context(), prefix+c.pattern)
 				defer heard.Close()
-				_ = heard.Channel()
+				go drain(heard)
 			}
 			msgs := lifecycle(c.calls)
 			b.ReportAllocs()
@@ -37,6 +39,14 @@ func BenchmarkPublish(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func drain(heard *goredis.PubSub) {
+	for {
+		if _, err := heard.Receive(context.Background()); err != nil {
+			return
+		}
 	}
 }
 
