@@ -1,0 +1,93 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/rabbitmq/amqp091-go"
+)
+
+// link keeps one connection up: it dials again whenever the session ends.
+//
+//	down ──dial──► up ──lost──► down, and so on until the context ends
+type link struct {
+	name     string
+	cfg      Config
+	hosts    []host
+	run      func(func()) // starts a goroutine that the broker waits for
+	log      *slog.Logger
+	sessions *slot[session]
+	channels atomic.Int64 // consumers that have a channel here
+}
+
+var errNotYet = errors.New("not connected yet")
+
+func newLink(name string, cfg Config, hosts []host, run func(func())) *link {
+	return &link{
+		name: name, cfg: cfg, hosts: hosts, run: run, log: cfg.Logger.With("connection", name),
+		sessions: newSlot[session](errNotYet),
+	}
+}
+
+// Run keeps the connection up until ctx ends.
+func (l *link) Run(ctx context.Context) {
+	var b backoff
+	for ctx.Err() == nil {
+		s, err := l.dial(ctx)
+		if err != nil {
+			l.sessions.set(nil, err)
+			l.log.WarnContext(ctx, "cannot reach the broker; trying again", "err", err)
+			b.wait(ctx)
+			continue
+		}
+		began := time.Now()
+		l.log.InfoContext(ctx, "connected to the broker", "host", s.addr)
+		l.sessions.set(s, nil)
+		select {
+		case <-s.done:
+			l.sessions.set(nil, s.why())
+			l.log.WarnContext(ctx, "lost the broker; connecting again", "host", s.addr, "err", s.why())
+			s.net.abort()
+		case <-ctx.Done():
+			s.close()
+		}
+		b.ran(time.Since(began))
+		b.wait(ctx)
+	}
+	l.sessions.set(nil, errClosed)
+}
+
+// dial tries all hosts once, in random order.
+func (l *link) dial(ctx context.Context) (*session, error) {
+	var first error
+	for _, i := range rand.Perm(len(l.hosts)) {
+		s, err := dial(ctx, l.hosts[i], l.cfg.Name+"."+l.name, l.cfg, l.run)
+		if err == nil {
+			return s, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, first
+}
+
+// session waits for the connection to be up.
+func (l *link) session(ctx context.Context) (*session, error) {
+	s, why := l.sessions.next(ctx, nil, nil)
+	if s == nil {
+		return nil, unavailable(ctx, why)
+	}
+	return s, nil
+}
+
+// hopeless tells whether the broker refused us for a reason that trying again
+// does not change: a wrong password or virtual host.
+func hopeless(err error) bool {
+	var e *amqp091.Error
+	return errors.As(err, &e) && (e.Code == amqp091.AccessRefused || e.Code == amqp091.NotAllowed)
+}
