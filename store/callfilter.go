@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// CallFilter limits a listing of calls; what is empty limits nothing.
+type CallFilter struct {
+	Network string
+	Socket  string
+	State   model.State
+	Run     string // the tracking id
+	// Unfinished lists only calls that have not ended.
+	Unfinished bool
+	// Ascending lists the oldest first instead of the newest.
+	Ascending bool
+	List
+}
+
+func (f CallFilter) apply(q *gorm.DB) *gorm.DB {
+	for _, c := range []struct{ column, value string }{
+		{"network", f.Network}, {"socket", f.Socket}, {"state", string(f.State)}, {"tracking", f.Run},
+	} {
+		if c.value != "" {
+			q = q.Where(c.column+" = ?", c.value)
+		}
+	}
+	if f.Unfinished {
+		q = q.Where("progress < ?", ended)
+	}
+	return q
+}
+
+// maxPageBytes is how much of arguments and results a page of calls may hold: a
+// page of large ones is shorter than was asked for, and goes on in the next.
+const maxPageBytes = 16 << 20
+
+// Calls lists calls by the time they were made, without their logs and events.
+func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call], error) {
+	out := model.Page[model.Call]{Items: []model.Call{}}
+	after, err := f.cursor(2)
+	if err != nil {
+		return out, err
+	}
+	q := f.apply(s.read.WithContext(ctx).Model(&callRow{})).Session(&gorm.Session{})
+	if err := q.Count(&out.Total).Error; err != nil {
+		return out, s.fail(ctx, "count calls", err)
+	}
+	order, beyond := "created DESC, id DESC", "(created, id) < (?, ?)"
+	if f.Ascending {
+		order, beyond = "created, id", "(created, id) > (?, ?)"
+	}
+	if after != nil {
+		var t stamp
+		if t.Scan(after[0]) != nil {
+			return out, ErrCursor
+		}
+		q = q.Where(beyond, t, after[1])
+	}
+	limit := f.limit()
+	var last string
+	more, err := s.eachCall(ctx, q.Order(order).Limit(limit+1), func(r callRow, bytes int) (bool, error) {
+		if len(out.Items) == limit || bytes > maxPageBytes && len(out.Items) > 0 {
+			return false, nil
+		}
+		c, err := r.call()
+		out.Items = append(out.Items, c)
+		last = cursorOf(r.Created.String(), r.ID)
+		return true, err
+	})
+	if err != nil {
+		return out, s.fail(ctx, "list calls", err)
+	}
+	if more {
+		out.Next = last
+	}
+	return out, nil
+}
+
+// eachCall streams the rows of q to fn, with the bytes read so far, until it
+// returns false; it tells whether that happened.
+func (s *Store) eachCall(ctx context.Context, q *gorm.DB, fn func(r callRow, bytes int) (bool, error)) (bool, error) {
+	rows, err := q.Rows()
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }()
+	bytes := 0
+	for rows.Next() {
+		var r callRow
+		if err := s.read.ScanRows(rows, &r); err != nil {
+			return false, err
+		}
+		bytes += r.size()
+		if ok, err := fn(r, bytes); err != nil || !ok {
+			return true, err
+		}
+	}
+	return false, rows.Err()
+}
+
+// Call returns a call with its log and events.
+func (s *Store) Call(ctx context.Context, id string) (model.Call, error) {
+	var r callRow
+	db := s.read.WithContext(ctx)
+	err := db.Where("id = ?", id).Take(&r).Error
+	if missingRow(err) {
+		return model.Call{}, &NotFound{Kind: "call", Name: id}
+	}
+	if err != nil {
+		return model.Call{}, s.fail(ctx, "get call", err)
+	}
+	c, err := r.call()
+	if err != nil {
+		return c, fmt.Errorf("get call %s: %w", id, err)
+	}
+	var logs []logRow
+	if err := db.Where("call_id = ?", id).Order("attempt").Find(&logs).Error; err != nil {
+		return c, s.fail(ctx, "get log", err)
+	}
+	for _, l := range logs {
+		var lines []model.LogLine
+		if err := decode(l.Lines, &lines); err != nil {
+			return c, fmt.Errorf("get log of call %s: %w", id, err)
+		}
+		c.Log = append(c.Log, lines...)
+	}
+	var events []eventRow
+	if err := db.Where("call_id = ?", id).Order("time, name").Find(&events).Error; err != nil {
+		return c, s.fail(ctx, "get events", err)
+	}
+	for _, e := range events {
+		c.Events = append(c.Events, model.Event{Name: e.Name, Time: e.Time.time(), Note: e.Note})
+	}
+	return c, nil
+}
+
+// Run returns all calls of a run, the oldest first, without logs and events.
+func (s *Store) Run(ctx context.Context, tracking string) ([]model.Call, error) {
+	out, err := s.callsOf(ctx, s.read.WithContext(ctx).Model(&callRow{}).Where("tracking = ?", tracking))
+	if err == nil && len(out) == 0 {
+		err = &NotFound{Kind: "run", Name: tracking}
+	}
+	return out, s.fail(ctx, "get run", err)
+}
+
+// Tree returns a call and all calls that descend from it, parents before
+// children and otherwise the oldest first, without logs and events. It follows
+// joins into other runs.
+func (s *Store) Tree(ctx context.Context, id string) ([]model.Call, error) {
+	const descendants = `id IN (WITH RECURSIVE tree(id) AS (
+		SELECT CAST(? AS text) UNION SELECT p.child FROM call_parents p JOIN tree ON p.parent = tree.id
+	) SELECT id FROM tree)`
+	out, err := s.callsOf(ctx, s.read.WithContext(ctx).Model(&callRow{}).Where(descendants, id))
+	if err != nil {
+		return nil, s.fail(ctx, "get tree", err)
+	}
+	root := slices.IndexFunc(out, func(c model.Call) bool { return c.ID == id })
+	if root < 0 {
+		return nil, &NotFound{Kind: "call", Name: id}
+	}
+	return topDown(out, id), nil
+}
+
+func (s *Store) callsOf(ctx context.Context, q *gorm.DB) ([]model.Call, error) {
+	var out []model.Call
+	_, err := s.eachCall(ctx, q.Order("created, id"), func(r callRow, _ int) (bool, error) {
+		c, err := r.call()
+		out = append(out, c)
+		return true, err
+	})
+	return out, err
+}
+
+// topDown orders calls so that parents come before children, whatever their
+// clocks said, and keeps the order otherwise.
+func topDown(calls []model.Call, root string) []model.Call {
+	children := make(map[string][]int, len(calls)) // by parent
+	open := make([]int, len(calls))                // parents not placed yet
+	known := make(map[string]bool, len(calls))
+	for _, c := range calls {
+		known[c.ID] = true
+	}
+	var ready []int
+	for i, c := range calls {
+		for _, p := range c.Parents {
+			if known[p] && c.ID != root {
+				children[p] = append(children[p], i)
+				open[i]++
+			}
+		}
+		if open[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	out := make([]model.Call, 0, len(calls))
+	placed := make([]bool, len(calls))
+	for len(ready) > 0 {
+		i := ready[0]
+		ready = ready[1:]
+		placed[i] = true
+		out = append(out, calls[i])
+		for _, child := range children[calls[i].ID] {
+			if open[child]--; open[child] == 0 {
+				at, _ := slices.BinarySearch(ready, child)
+				ready = slices.Insert(ready, at, child)
+			}
+		}
+	}
+	for i, c := range calls { // a circle has no top; nothing is left out for that
+		if !placed[i] {
+			out = append(out, c)
+		}
+	}
+	return out
+}

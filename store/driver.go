@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3/lock"
+)
+
+// Driver is what differs from database to database.
+type Driver interface {
+	// Dialect is the name of the folder in store/migrations and of goose's dialect.
+	Dialect() string
+	// Insert inserts the rows of the batch in as few statements as is fast;
+	// conflict is the statement's end ("ON CONFLICT …"), the same on all.
+	Insert(ctx context.Context, tx Execer, b Batch, conflict string) error
+	// Lock makes the transaction the only one that holds the keys, until it ends.
+	Lock(ctx context.Context, tx Execer, keys []string) error
+	// MigrationLock keeps two programs from migrating at once; nil where the
+	// database itself does.
+	MigrationLock() lock.SessionLocker
+	// Prepare makes the place that migrations go to, if it must be made.
+	Prepare(ctx context.Context, db *sql.DB) error
+	// Unavailable tells whether the error says that the database cannot be reached.
+	Unavailable(err error) bool
+	// MissingTable tells whether the error says that a table does not exist.
+	MissingTable(err error) bool
+	// Deadlock tells whether the transaction failed only because of another one.
+	Deadlock(err error) bool
+}
+
+// Execer is a transaction, as far as drivers need it.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// Batch is rows to insert, by column.
+type Batch struct {
+	Table   string
+	Columns []Column
+	Rows    int
+}
+
+// Column is one column of a batch: exactly one of the slices is set, and has a
+// value for each row.
+type Column struct {
+	Name string
+	Text []*string
+	Int  []int64
+	// Time is times in a form that both databases read; nil for none.
+	Time []*string
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Unavailable tells whether the server is down, goes down, comes up or is full.
+func (driver) Unavailable(err error) bool {
+	var (
+		connect *pgconn.ConnectError
+		network net.Error
+		answer  *pgconn.PgError
+	)
+	switch {
+	case errors.As(err, &answer):
+		switch answer.Code {
+		case "57P01", "57P02", "57P03", "53300", "53400": // shutdown, crash, starting up, too many connections
+			return true
+		}
+		return strings.HasPrefix(answer.Code, "08") // connection exceptions
+	case errors.As(err, &connect), errors.As(err, &network):
+		return true
+	}
+	for _, gone := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, sqldriver.ErrBadConn, sql.ErrConnDone} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return pgconn.SafeToRetry(err) || err != nil && strings.Contains(err.Error(), "conn closed")
+}
+
+func (driver) MissingTable(err error) bool { return hasCode(err, "42P01") }
+
+func (driver) Deadlock(err error) bool { return hasCode(err, "40P01") || hasCode(err, "40001") }
+
+func hasCode(err error, code string) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == code
+}
+
+// cause returns why a connection failed, without what was tried: the caller
+// has said that, and it may hold more than should be shown.
+func cause(err error) string {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Message
+	}
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return network.Error()
+	}
+	return err.Error()
+}
+
+// withoutSecrets returns the text of an error about a URL without the URL's password.
+func withoutSecrets(raw string, err error) string {
+	text := err.Error()
+	if u, e := url.Parse(raw); e == nil && u.User != nil {
+		if password, ok := u.User.Password(); ok && password != "" {
+			text = strings.ReplaceAll(text, password, "xxxxx")
+		}
+		return text
+	}
+	// A URL that cannot be read cannot be cleaned either.
+	return "use postgres://user:password@host:port/database"
+}

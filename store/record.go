@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// RecordCalls keeps what is known of calls, in bulk and in one transaction. The
+// same call may be there several times and in any order; see the package
+// comment for which record counts. Records that can never be stored are left
+// out and named by an *Unfit; all others were stored then.
+func (s *Store) RecordCalls(ctx context.Context, calls []model.Call) error {
+	waves, unfit := newWaves(calls)
+	err := s.tx(ctx, "record calls", func(tx *gorm.DB) error {
+		for _, w := range waves {
+			if err := s.insertWave(ctx, tx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && len(unfit) > 0 {
+		err = &Unfit{Reasons: unfit}
+	}
+	return err
+}
+
+func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
+	for _, part := range []struct {
+		batch    Batch
+		conflict string
+	}{
+		{callBatch(w.sorted()), callConflict},
+		{parentBatch(w.sorted()), "ON CONFLICT DO NOTHING"},
+		{logBatch(w.logs), logConflict},
+		{eventBatch(w.events), "ON CONFLICT DO NOTHING"},
+	} {
+		if part.batch.Rows == 0 {
+			continue
+		}
+		if err := s.driver.Insert(ctx, tx.Statement.ConnPool, part.batch, part.conflict); err != nil {
+			return fmt.Errorf("insert %s: %w", part.batch.Table, err)
+		}
+	}
+	return nil
+}
+
+// wave is records that one statement can take: each call once.
+type wave struct {
+	calls  map[string]model.Call
+	logs   map[logKey]document
+	events map[eventKey]string // notes
+}
+
+type logKey struct {
+	call    string
+	attempt int
+}
+
+type eventKey struct{ call, name, time string }
+
+// newWaves merges records of the same call. What comes after an end goes to the
+// next wave: which of two ends counts is for the database to say, as it alone
+// knows whether the call was reopened.
+func newWaves(calls []model.Call) ([]*wave, map[int]string) {
+	var waves []*wave
+	unfit := map[int]string{}
+	for i, c := range calls {
+		if why := unfitCall(c); why != "" {
+			unfit[i] = why
+			continue
+		}
+		n := 0
+		for n < len(waves) {
+			if old, ok := waves[n].calls[c.ID]; !ok || !old.State.Terminal() {
+				break
+			}
+			n++
+		}
+		if n == len(waves) {
+			waves = append(waves, &wave{map[string]model.Call{}, map[logKey]document{}, map[eventKey]string{}})
+		}
+		waves[n].add(c)
+	}
+	return waves, unfit
+}
+
+func (w *wave) add(c model.Call) {
+	if len(c.Log) > 0 {
+		key, lines := logKey{c.ID, c.Attempt}, document(clean(string(encode(c.Log))))
+		if len(lines) > len(w.logs[key]) {
+			w.logs[key] = lines
+		}
+	}
+	for _, e := range c.Events {
+		key := eventKey{c.ID, clean(e.Name), stamp(e.Time).String()}
+		if _, ok := w.events[key]; !ok {
+			w.events[key] = clean(e.Note)
+		}
+	}
+	c.Log, c.Events = nil, nil
+	if old, ok := w.calls[c.ID]; ok {
+		c = merge(old, c)
+	}
+	w.calls[c.ID] = c
+}
+
+// sorted returns the calls by id: transactions that lock rows in one order
+// cannot wait for each other in a circle.
+func (w *wave) sorted() []model.Call {
+	out := make([]model.Call, 0, len(w.calls))
+	for _, c := range w.calls {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b model.Call) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// maxKey is the longest id or name that indexes take with room to spare, in bytes.
+const maxKey = 256
+
+// unfitCall says why a record can never be stored, or nothing.
+func unfitCall(c model.Call) string {
+	if c.ID == "" {
+		return "it has no id"
+	}
+	if !c.State.Valid() {
+		return fmt.Sprintf("call %.40q has the unknown state %.20q", c.ID, c.State)
+	}
+	for _, k := range append([]string{c.ID, c.Tracking, c.Network, c.Socket}, c.Parents...) {
+		if why := unfitKey(k); why != "" {
+			return fmt.Sprintf("call %.40q: %s", c.ID, why)
+		}
+	}
+	return ""
+}
+
+func unfitKey(k string) string {
+	switch {
+	case len(k) > maxKey:
+		return fmt.Sprintf("%.20q… is %d bytes long: at most %d are allowed in ids and names", k, len(k), maxKey)
+	case clean(k) != k:
+		return fmt.Sprintf("%.40q is not UTF-8 text without zero characters", k)
+	}
+	return ""
+}
+
+// Reopen sets calls that ended without success to queued again, so that records
+// of further attempts count. It returns those it reopened, as they had ended. A
+// call that is sent again should go on counting attempts from there.
+func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error) {
+	var out []model.Call
+	err := s.tx(ctx, "reopen calls", func(tx *gorm.DB) error {
+		out = nil
+		var rows []callRow
+		which := func() *gorm.DB {
+			return tx.Model(&callRow{}).Where("id IN ? AND progress = ? AND state <> ?", ids, ended, string(model.Succeeded))
+		}
+		// Writing before reading locks the rows.
+		if err := which().UpdateColumn("progress", gorm.Expr("progress")).Error; err != nil {
+			return err
+		}
+		if err := which().Order("created, id").Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			c, err := r.call()
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return which().UpdateColumns(map[string]any{
+			"state": string(model.Queued), "progress": gorm.Expr("attempt * 10"), "result": nil, "failure": nil, "joined": "",
+			"reopened": gorm.Expr("finished"), "started": nil, "finished": nil,
+		}).Error
+	})
+	return out, err
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/elasticcode/flow/model"
+)
+
+type socketRow struct {
+	ID           string `gorm:"primaryKey"`
+	Network      string `gorm:"not null;uniqueIndex:idx_sockets_name,priority:1;uniqueIndex:idx_sockets_address,priority:1"`
+	Name         string `gorm:"not null;uniqueIndex:idx_sockets_name,priority:2"`
+	Owner        string `gorm:"not null"`
+	Created      stamp  `gorm:"not null"`
+	Updated      stamp  `gorm:"not null"`
+	Processor    string `gorm:"not null;uniqueIndex:idx_sockets_address,priority:2"`
+	Queue        string `gorm:"not null;uniqueIndex:idx_sockets_address,priority:3"`
+	Task         string `gorm:"not null;uniqueIndex:idx_sockets_address,priority:4"`
+	MaxAttempts  int    `gorm:"not null"`
+	BackoffMS    int64  `gorm:"column:backoff_ms;not null"`
+	BackoffMaxMS int64  `gorm:"column:backoff_max_ms;not null"`
+	TimeoutMS    int64  `gorm:"column:timeout_ms;not null"`
+	JoinPolicy   string `gorm:"not null"`
+}
+
+// TableName implements gorm's Tabler.
+func (socketRow) TableName() string { return "sockets" }
+
+func (r socketRow) object() model.Socket {
+	o := object{ID: r.ID, Network: r.Network, Name: r.Name, Owner: r.Owner, Created: r.Created, Updated: r.Updated}
+	return model.Socket{
+		Object: o.model(), Processor: r.Processor, Queue: r.Queue, Task: r.Task,
+		MaxAttempts: r.MaxAttempts, BackoffMS: r.BackoffMS, BackoffMaxMS: r.BackoffMaxMS,
+		TimeoutMS: r.TimeoutMS, Join: model.JoinPolicy(r.JoinPolicy),
+	}
+}
+
+// CreateSocket makes a socket. Its processor and queue must exist, and no other
+// socket of the network may bind the same task of the processor to the queue.
+func (s *Store) CreateSocket(ctx context.Context, m model.Socket) (model.Socket, error) {
+	o := newObject(m.Object)
+	r := socketRow{
+		ID: o.ID, Network: o.Network, Name: o.Name, Owner: o.Owner, Created: o.Created, Updated: o.Updated,
+		Processor: m.Processor, Queue: m.Queue, Task: m.Task,
+		MaxAttempts: m.MaxAttempts, BackoffMS: m.BackoffMS, BackoffMaxMS: m.BackoffMaxMS,
+		TimeoutMS: m.TimeoutMS, JoinPolicy: string(m.Join),
+	}
+	err := s.create(ctx, "socket", o, &r, socketRefs(m)...)
+	if err != nil {
+		return model.Socket{}, s.sameAddress(ctx, m, err)
+	}
+	return r.object(), nil
+}
+
+func socketRefs(m model.Socket) []ref {
+	return []ref{{"processor", m.Processor}, {"queue", m.Queue}}
+}
+
+// sameAddress says which socket has the address of m already, when that is why err came up.
+func (s *Store) sameAddress(ctx context.Context, m model.Socket, err error) error {
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	var names []string
+	q := s.read.WithContext(ctx).Model(&socketRow{}).
+		Where("network = ? AND processor = ? AND queue = ? AND task = ? AND name <> ?", network(m.Network), m.Processor, m.Queue, m.Task, m.Name)
+	if e := q.Pluck("name", &names).Error; e != nil || len(names) == 0 {
+		return err
+	}
+	why := fmt.Sprintf("it binds task %s of processor %s to queue %s", m.Task, m.Processor, m.Queue)
+	return &Exists{Kind: "socket", Name: names[0], Why: why}
+}
+
+// Socket returns the named socket.
+func (s *Store) Socket(ctx context.Context, network, name string) (model.Socket, error) {
+	return find[socketRow](ctx, s, "socket", network, name)
+}
+
+// Sockets lists the sockets of a network; an empty name lists those of all.
+func (s *Store) Sockets(ctx context.Context, network string, l List) (model.Page[model.Socket], error) {
+	return named[socketRow](ctx, s, network, l, func(m model.Socket) model.Object { return m.Object })
+}
+
+// UpdateSocket writes everything a person may change of the named socket.
+func (s *Store) UpdateSocket(ctx context.Context, m model.Socket) (model.Socket, error) {
+	out, err := update[socketRow, model.Socket](ctx, s, "socket", m.Object, map[string]any{
+		"processor": m.Processor, "queue": m.Queue, "task": m.Task,
+		"max_attempts": m.MaxAttempts, "backoff_ms": m.BackoffMS, "backoff_max_ms": m.BackoffMaxMS,
+		"timeout_ms": m.TimeoutMS, "join_policy": string(m.Join),
+	}, socketRefs(m)...)
+	return out, s.sameAddress(ctx, m, err)
+}
+
+// DeleteSocket deletes the named socket unless plugs begin or end there.
+// Arguments that wait there for others stay until they expire.
+func (s *Store) DeleteSocket(ctx context.Context, network, name string) error {
+	return s.remove(ctx, "socket", network, name,
+		user{"plug", "network = @network AND (source = @name OR target = @name)"})
+}
