@@ -9,6 +9,12 @@ type Node struct {
 	Children []*Node
 }
 
+// Add hangs a node below this one, and returns it.
+func (n *Node) Add(child *Node) *Node {
+	n.Children = append(n.Children, child)
+	return child
+}
+
 // Tree writes trees with the roots at the left margin:
 //
 //	do_something  succeeded  12ms

@@ -15,8 +15,5 @@ func NewCmdQueue(f *factory.Factory, runF func(context.Context, *Options) error)
 	return newCmd(f, kind{
 		name: "queue", short: "Delete a queue that no socket or plug uses", names: complete.Queues,
 		delete: func(ctx context.Context, c *client.Client, name string) error { return c.Queues().Delete(ctx, name) },
-		force: func(ctx context.Context, c *client.Client, name string) error {
-			return c.Queues().ForceDelete(ctx, name)
-		},
 	}, runF)
 }

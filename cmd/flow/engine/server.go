@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/cmd/flow/factory"
+	"github.com/elasticcode/flow/processor/source"
+	"github.com/elasticcode/flow/server"
+	"github.com/elasticcode/flow/server/access"
+	"github.com/elasticcode/flow/stack"
+	"github.com/elasticcode/flow/store"
+)
+
+// ServerConfig is what a server is assembled from.
+type ServerConfig struct {
+	Roles  []string
+	Stack  *stack.Stack
+	Store  *store.Store
+	Listen string // HOST:PORT; used by the role api
+	Dir    string // data directory
+	Env    func(string) string
+	Logger *slog.Logger
+}
+
+// Server assembles a server. It returns the address that the API listens on.
+func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, error) {
+	key, err := sealingKey(cfg.Dir, cfg.Env)
+	if err != nil {
+		return nil, "", err
+	}
+	sources, err := source.New(source.Config{Dir: filepath.Join(cfg.Dir, "sources"), Logger: cfg.Logger})
+	if err != nil {
+		return nil, "", err
+	}
+	sc := server.Config{
+		Roles: cfg.Roles, Store: cfg.Store, Broker: cfg.Stack.Broker, Events: cfg.Stack.Events, Results: cfg.Stack.Results,
+		Resolver: server.NewResolver(sources), Key: key, Services: health(cfg.Stack), Logger: cfg.Logger,
+		Version: client.Version{Version: factory.Version().Version, Commit: factory.Version().Commit, Go: runtime.Version(), API: "v1"},
+	}
+	addr := ""
+	for _, r := range cfg.Roles {
+		if r == server.RoleAPI {
+			if sc.Listener, err = listen(ctx, cfg.Listen); err != nil {
+				return nil, "", err
+			}
+			addr = sc.Listener.Addr().String()
+		}
+	}
+	s, err := server.New(sc)
+	if err != nil && sc.Listener != nil {
+		_ = sc.Listener.Close()
+	}
+	return s, addr, err
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is taken by another program, perhaps another Flow: stop it, or choose another address with --listen", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return l, nil
+}
+
+// sealingKey is the key that repository credentials are sealed with: the
+// environment's FLOW_SECRET_KEY (several servers need the same one), else one
+// that is kept in the data directory.
+func sealingKey(dir string, env func(string) string) ([]byte, error) {
+	if said := env("FLOW_SECRET_KEY"); said != "" {
+		key, err := hex.DecodeString(said)
+		if err != nil || len(key) != access.KeySize {
+			return nil, fmt.Errorf("FLOW_SECRET_KEY must be %d bytes as %d hex digits: make one with 'openssl rand -hex %d'", access.KeySize, 2*access.KeySize, access.KeySize)
+		}
+		return key, nil
+	}
+	return access.LoadOrCreateKey(filepath.Join(dir, "secret.key"))
+}

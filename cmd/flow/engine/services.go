@@ -1,0 +1,66 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/stack"
+)
+
+// Services are the URLs of what runs behind Flow. A URL with a password is
+// better given by the environment, where no process listing shows it.
+type Services struct {
+	Broker, Backend, DB string
+}
+
+// AddFlags adds --broker, --backend and, for those that open it, --db.
+func (s *Services) AddFlags(cmd *cobra.Command, db bool) {
+	cmd.Flags().StringVarP(&s.Broker, "broker", "r", "", "URL of the message broker: amqp://, nats:// or embedded:DIR [FLOW_BROKER]")
+	cmd.Flags().StringVarP(&s.Backend, "backend", "b", "", "URL of results and events: redis://, nats:// or embedded:DIR [FLOW_BACKEND]")
+	if db {
+		cmd.Flags().StringVarP(&s.DB, "db", "d", "", "URL of the database: postgres://, sqlite:FILE or embedded:DIR [FLOW_DB]")
+	}
+}
+
+// Fill takes what was not said from the environment, and then the fallback.
+func (s *Services) Fill(env func(string) string, fallback Services) {
+	s.Broker = first(s.Broker, env("FLOW_BROKER"), fallback.Broker)
+	s.Backend = first(s.Backend, env("FLOW_BACKEND"), fallback.Backend)
+	s.DB = first(s.DB, env("FLOW_DB"), fallback.DB)
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// Open opens the broker and the backend; alone says that nobody else uses them
+// when they are embedded.
+func (s *Services) Open(ctx context.Context, name string, alone bool, log *slog.Logger) (*stack.Stack, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, First: alone, Logger: log})
+}
+
+// health tells the server how the broker and the backend are.
+func health(s *stack.Stack) func(ctx context.Context) (broker, backend client.Health) {
+	return func(ctx context.Context) (broker, backend client.Health) {
+		for _, h := range s.Health(ctx) {
+			got := client.Health{OK: h.OK, Message: h.Message}
+			if h.Name == "broker" {
+				broker = got
+			} else {
+				backend = got
+			}
+		}
+		return broker, backend
+	}
+}
