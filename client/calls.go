@@ -121,7 +121,7 @@ func (c *Client) Call(ctx context.Context, id string) (model.Call, error) {
 
 // Calls lists calls, without their logs and events.
 func (c *Client) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call], error) {
-	q := ListOptions{Limit: f.Limit, Cursor: f.Cursor}.values(c.network)
+	q := ListOptions{Limit: f.Limit, Cursor: f.Cursor}.values(c.in(""))
 	for k, v := range map[string]string{"socket": f.Socket, "state": string(f.State), "run": f.Run} {
 		if v != "" {
 			q.Set(k, v)

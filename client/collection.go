@@ -24,8 +24,7 @@ type ListOptions struct {
 	Processor, Node string
 }
 
-func (o ListOptions) values(network string) url.Values {
-	q := url.Values{"network": {network}}
+func (o ListOptions) values(q url.Values) url.Values {
 	if o.Limit > 0 {
 		q.Set("limit", strconv.Itoa(o.Limit))
 	}
@@ -39,14 +38,23 @@ func (o ListOptions) values(network string) url.Values {
 
 // Lister lists things of one kind.
 type Lister[T any] struct {
-	c    *Client
-	path string // for example /v1/workers
+	c      *Client
+	path   string // for example /v1/workers
+	global bool   // belongs to no network
+}
+
+// in is the query that names a network, where there is one; empty is the client's.
+func (l Lister[T]) in(network string) url.Values {
+	if l.global {
+		return url.Values{}
+	}
+	return l.c.in(network)
 }
 
 // List returns one page.
 func (l Lister[T]) List(ctx context.Context, o ListOptions) (model.Page[T], error) {
 	var out model.Page[T]
-	_, err := l.c.do(ctx, request{method: http.MethodGet, path: l.path, query: o.values(l.c.network), out: &out})
+	_, err := l.c.do(ctx, request{method: http.MethodGet, path: l.path, query: o.values(l.in("")), out: &out})
 	return out, err
 }
 
@@ -80,7 +88,7 @@ type Reader[T any] struct{ Lister[T] }
 // Get returns the one with the name.
 func (r Reader[T]) Get(ctx context.Context, name string) (T, error) {
 	var out T
-	_, err := r.c.do(ctx, request{method: http.MethodGet, path: r.item(name), query: r.c.in(""), out: &out})
+	_, err := r.c.do(ctx, request{method: http.MethodGet, path: r.item(name), query: r.in(""), out: &out})
 	return out, err
 }
 
@@ -101,7 +109,7 @@ type Collection[T any] struct {
 func (c Collection[T]) Create(ctx context.Context, object T) (T, error) {
 	body, network := c.input(object)
 	var out T
-	_, err := c.c.do(ctx, request{method: http.MethodPost, path: c.path, query: c.c.in(network), body: body, out: &out, wait: c.wait})
+	_, err := c.c.do(ctx, request{method: http.MethodPost, path: c.path, query: c.in(network), body: body, out: &out, wait: c.wait})
 	return out, err
 }
 
@@ -109,21 +117,21 @@ func (c Collection[T]) Create(ctx context.Context, object T) (T, error) {
 // anything with the same JSON) and leaves the others as they are.
 func (c Collection[T]) Update(ctx context.Context, name string, patch any) (T, error) {
 	var out T
-	_, err := c.c.do(ctx, request{method: http.MethodPatch, path: c.item(name), query: c.c.in(""), body: patch, out: &out, wait: c.wait})
+	_, err := c.c.do(ctx, request{method: http.MethodPatch, path: c.item(name), query: c.in(""), body: patch, out: &out, wait: c.wait})
 	return out, err
 }
 
 // Delete removes the object. One that others need, or in whose queue calls
 // wait, is a conflict.
 func (c Collection[T]) Delete(ctx context.Context, name string) error {
-	_, err := c.c.do(ctx, request{method: http.MethodDelete, path: c.item(name), query: c.c.in("")})
+	_, err := c.c.do(ctx, request{method: http.MethodDelete, path: c.item(name), query: c.in("")})
 	return err
 }
 
 // ForceDelete removes the object together with calls that wait in its queue.
 // One that others need is still a conflict.
 func (c Collection[T]) ForceDelete(ctx context.Context, name string) error {
-	q := c.c.in("")
+	q := c.in("")
 	q.Set("force", "true")
 	_, err := c.c.do(ctx, request{method: http.MethodDelete, path: c.item(name), query: q})
 	return err

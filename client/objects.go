@@ -10,9 +10,11 @@ import (
 
 // Networks are the namespaces of all other objects. They have nothing to update.
 func (c *Client) Networks() Collection[model.Network] {
-	return collection(c, "/v1/networks", func(n model.Network) (any, string) {
+	out := collection(c, "/v1/networks", func(n model.Network) (any, string) {
 		return NetworkInput{Name: n.Name}, ""
 	})
+	out.global = true
+	return out
 }
 
 // Queues are the queue objects of the client's network.
@@ -62,11 +64,11 @@ func (c *Client) Deployments() Collection[model.Deployment] {
 	})
 }
 
-// Nodes are the hosts that agents run on.
-func (c *Client) Nodes() Reader[model.Node] { return reader[model.Node](c, "/v1/nodes") }
+// Nodes are the hosts that agents run on, whatever the network.
+func (c *Client) Nodes() Reader[model.Node] { return hosts[model.Node](c, "/v1/nodes") }
 
-// Agents are the processes that run workers, one a node.
-func (c *Client) Agents() Reader[model.Agent] { return reader[model.Agent](c, "/v1/agents") }
+// Agents are the processes that run workers, one a node, whatever the network.
+func (c *Client) Agents() Reader[model.Agent] { return hosts[model.Agent](c, "/v1/agents") }
 
 // Workers are the slots that run calls.
 func (c *Client) Workers() Lister[model.Worker] {
@@ -74,7 +76,7 @@ func (c *Client) Workers() Lister[model.Worker] {
 }
 
 // Tasks are the functions of the network's processors. Get takes a function's
-// name, or module.name, or processor.name where several have it.
+// name, or module.name where functions of several modules have it.
 func (c *Client) Tasks() Reader[model.Task] { return reader[model.Task](c, "/v1/tasks") }
 
 // CreateProcessor declares a processor. The server resolves the branch, tag or
@@ -111,6 +113,10 @@ func (c *Client) processorVerb(ctx context.Context, name, verb string) (model.Pr
 
 func collection[T any](c *Client, path string, input func(T) (any, string)) Collection[T] {
 	return Collection[T]{Reader: reader[T](c, path), input: input}
+}
+
+func hosts[T any](c *Client, path string) Reader[T] {
+	return Reader[T]{Lister[T]{c: c, path: path, global: true}}
 }
 
 func reader[T any](c *Client, path string) Reader[T] { return Reader[T]{Lister[T]{c: c, path: path}} }

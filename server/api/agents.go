@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/store"
+)
+
+// planRecheck is how often a waiting request for a plan looks again without
+// having heard of a change, in case the news was lost.
+const planRecheck = 5 * time.Second
+
+func (a *API) agentRoutes() {
+	const tag = "agents"
+	beat := op(http.MethodPost, "/v1/agents/heartbeat", "heartbeat", tag, "Report a node, its agent and its workers",
+		http.StatusBadRequest, http.StatusUnprocessableEntity)
+	// An agent of another version may say more or less than this server knows.
+	beat.SkipValidateBody = true
+	beat.MaxBodyBytes = 8 << 20
+	register(a, beat, a.heartbeat)
+
+	plan := op(http.MethodGet, "/v1/plan", "get-plan", tag, "Show what a node is wanted to run, waiting for a change when asked to", http.StatusUnprocessableEntity)
+	plan.Description = "Answers 304 when the plan is still the version given, after the wait."
+	register(a, plan, a.getPlan)
+
+	tasks := op(http.MethodPut, "/v1/processors/{name}/tasks", "report-tasks", tag, "Report the functions of a processor's module",
+		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
+	tasks.SkipValidateBody = true
+	tasks.MaxBodyBytes = 32 << 20
+	register(a, tasks, a.reportTasks)
+}
+
+func (a *API) heartbeat(ctx context.Context, in *struct{ Body model.Heartbeat }) (*body[client.HeartbeatAnswer], error) {
+	h := in.Body
+	if err := check(model.CheckName("node", h.Node.Name)); err != nil {
+		return nil, err
+	}
+	if err := a.cfg.Store.Heartbeat(ctx, h); err != nil {
+		return nil, err
+	}
+	assignments, err := a.cfg.Store.Assignments(ctx, h.Node.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &body[client.HeartbeatAnswer]{client.HeartbeatAnswer{PlanVersion: version(assignments)}}, nil
+}
+
+type planIn struct {
+	Node    string `query:"node" required:"true" maxLength:"255" doc:"Name of the node"`
+	Version string `query:"version" maxLength:"128" doc:"Version of the plan that is known"`
+	Wait    string `query:"wait" maxLength:"32" doc:"Wait so long for another version, for example 20s; at most 1m"`
+}
+
+func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error) {
+	wait, err := waiting(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	waitCtx, cancel := a.until(ctx, wait)
+	defer cancel()
+	for {
+		rung, _ := a.bell.wait()
+		assignments, err := a.cfg.Store.Assignments(ctx, in.Node)
+		if err != nil {
+			return nil, err
+		}
+		if v := version(assignments); v != in.Version || in.Version == "" {
+			return a.plan(ctx, v, assignments)
+		}
+		if !heard(waitCtx, rung) {
+			return nil, notModified{}
+		}
+	}
+}
+
+// heard waits for a change, or for the time to look without one; it is false
+// when ctx has ended.
+func heard(ctx context.Context, rung <-chan struct{}) bool {
+	t := time.NewTimer(planRecheck)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-rung:
+	case <-t.C:
+	}
+	return ctx.Err() == nil
+}
+
+// plan fills in the credentials of repositories, for the agent alone.
+func (a *API) plan(ctx context.Context, v string, assignments []model.Assignment) (*body[model.Plan], error) {
+	for i, as := range assignments {
+		c, err := a.credentials(ctx, as.Processor.ID)
+		if err != nil {
+			// One processor that cannot be fetched must not keep the others from running.
+			a.log.ErrorContext(ctx, "credentials not given to agent", "processor", as.Processor.Name, "err", err)
+			continue
+		}
+		assignments[i].Credentials = c
+	}
+	return &body[model.Plan]{model.Plan{Version: v, Assignments: filled(assignments)}}, nil
+}
+
+// version is a hash of what an agent acts on; what is only observed, and the
+// times of changes, are left out.
+func version(assignments []model.Assignment) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	for _, as := range assignments {
+		as.Deployment.Status, as.Deployment.Updated = "", time.Time{}
+		p := &as.Processor
+		p.Status, p.Message, p.Observed, p.Updated = "", "", 0, time.Time{}
+		_ = enc.Encode(as) // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// notModified is the answer 304.
+type notModified struct{}
+
+// Error says what the status means.
+func (notModified) Error() string { return "the plan has not changed" }
+
+// GetStatus returns 304.
+func (notModified) GetStatus() int { return http.StatusNotModified }
+
+type tasksReport struct {
+	InNetwork
+	Named
+	Body client.TasksReport
+}
+
+func (a *API) reportTasks(ctx context.Context, in *tasksReport) (*struct{}, error) {
+	p, err := a.cfg.Store.Processor(ctx, in.Network, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	if in.Body.Generation > 0 && in.Body.Generation < p.Generation && in.Body.Commit != p.Commit {
+		return nil, &store.Conflict{Kind: "processor", Name: p.Name, Why: fmt.Sprintf("it is at generation %d and not %d", p.Generation, in.Body.Generation)}
+	}
+	if err := a.cfg.Store.PutTasks(ctx, in.Network, in.Name, in.Body.Commit, in.Body.Tasks); err != nil {
+		return nil, err
+	}
+	a.announce(ctx, "task", in.Network, in.Name, "updated")
+	return nil, nil
+}

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/store"
+)
+
+func (a *API) callRoutes() {
+	const tag = "calls"
+	register(a, listOp("/v1/calls", "list-calls", tag, "List calls, without their logs and events"), a.listCalls)
+	register(a, getOp("/v1/calls/{id}", "get-call", tag, "Show a call with its log and events"), a.getCall)
+	outcome := getOp("/v1/calls/{id}/result", "get-result", tag, "Show how a call ended, waiting for it when asked to")
+	outcome.Description = "Answers 200 when the call ended, and 202 when it has not yet. The outcome of a call that brought an argument to a join is that of the joined call."
+	alsoAnswers[client.Outcome](a, &outcome, 202, "The call has not ended yet")
+	register(a, outcome, a.getResult)
+	register(a, getOp("/v1/calls/{id}/tree", "get-tree", tag, "List a call and all that descend from it, parents first"), a.getTree)
+	register(a, getOp("/v1/runs/{id}", "get-run", tag, "List all calls of a run, oldest first"), a.getRun)
+}
+
+// Identified is a request about one call or run.
+type Identified struct {
+	ID string `path:"id" maxLength:"255" doc:"Id of the call or run"`
+}
+
+type callsIn struct {
+	InNetwork
+	Paged
+	Socket     string      `query:"socket" maxLength:"80" doc:"Only calls of this socket"`
+	State      model.State `query:"state" enum:"queued,waiting,running,retrying,succeeded,failed,cancelled,expired,dead" doc:"Only calls in this state"`
+	Run        string      `query:"run" maxLength:"255" doc:"Only calls of this run"`
+	Unfinished bool        `query:"unfinished" doc:"Only calls that have not ended"`
+	Order      string      `query:"order" enum:"asc,desc" default:"desc" doc:"Newest first (desc) or oldest first (asc)"`
+}
+
+func (a *API) listCalls(ctx context.Context, in *callsIn) (*body[model.Page[model.Call]], error) {
+	page, err := a.cfg.Store.Calls(ctx, store.CallFilter{
+		Network: in.Network, Socket: in.Socket, State: in.State, Run: in.Run, Unfinished: in.Unfinished,
+		Ascending: in.Order == "asc", List: in.list(),
+	})
+	return &body[model.Page[model.Call]]{page}, err
+}
+
+func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], error) {
+	c, err := patient(ctx, func() (model.Call, error) { return a.cfg.Store.Call(ctx, in.ID) })
+	if errors.Is(err, store.ErrNotFound) {
+		if r, found := a.result(ctx, in.ID); found {
+			// Not recorded yet: this is all that is known of it.
+			c = model.Call{
+				ID: in.ID, Tracking: model.DeriveID("run", in.ID), State: r.State, Result: r.Value, Failure: r.Failure,
+				Joined: r.Joined, Attempt: r.Attempt, Created: r.Started, Started: &r.Started, Finished: &r.Finished,
+			}
+			return &body[model.Call]{c}, nil
+		}
+	}
+	return &body[model.Call]{c}, err
+}
+
+// patient looks again for a moment when something is not there: the recorder
+// may lag behind what was accepted.
+func patient[T any](ctx context.Context, look func() (T, error)) (T, error) {
+	end := time.Now().Add(recorderLag)
+	for {
+		out, err := look()
+		if !errors.Is(err, store.ErrNotFound) || time.Now().After(end) {
+			return out, err
+		}
+		if pause(ctx, 50*time.Millisecond) != nil {
+			return out, err
+		}
+	}
+}
+
+type resultIn struct {
+	Identified
+	Wait string `query:"wait" maxLength:"32" doc:"Wait so long for the end of the call, for example 30s; at most 1m"`
+}
+
+func (a *API) getResult(ctx context.Context, in *resultIn) (*outcomeOut, error) {
+	wait, err := waiting(in.Wait)
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.outcome(ctx, in.ID, wait)
+	if err != nil {
+		return nil, err
+	}
+	return answer(out), nil
+}
+
+func (a *API) getTree(ctx context.Context, in *Identified) (*body[[]model.Call], error) {
+	calls, err := patient(ctx, func() ([]model.Call, error) { return a.cfg.Store.Tree(ctx, in.ID) })
+	return &body[[]model.Call]{filled(calls)}, err
+}
+
+func (a *API) getRun(ctx context.Context, in *Identified) (*body[[]model.Call], error) {
+	calls, err := patient(ctx, func() ([]model.Call, error) { return a.cfg.Store.Run(ctx, in.ID) })
+	return &body[[]model.Call]{filled(calls)}, err
+}

@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/store"
+)
+
+// How long an entry of the catalog is used without looking, how long it is used
+// while the database is away, and how many there are at most.
+const (
+	catalogFresh = time.Second
+	catalogGrace = 10 * time.Minute
+	catalogSize  = 10_000
+	catalogLook  = 5 * time.Second
+)
+
+// target is what a call can be sent to.
+type target struct {
+	endpoint *model.Endpoint // nil when it is a function's shared address
+	module   string          // of a shared address
+	task     *model.Task     // nil when the function is not described yet
+	name     string          // of the function
+}
+
+// catalog remembers what submissions look up, so that a flood of calls does not
+// ask the database once for each.
+type catalog struct {
+	store *store.Store
+	bell  *bell
+	one   singleflight.Group
+
+	mu      sync.Mutex // guards entries
+	entries map[string]catalogEntry
+}
+
+type catalogEntry struct {
+	target *target
+	epoch  int64 // of the bell, when the look-up began
+	at     time.Time
+}
+
+func newCatalog(s *store.Store, b *bell) *catalog {
+	return &catalog{store: s, bell: b, entries: map[string]catalogEntry{}}
+}
+
+// socket returns the named socket as a target.
+func (c *catalog) socket(ctx context.Context, network, name string) (*target, error) {
+	return c.get(ctx, "s/"+network+"/"+name, func(ctx context.Context) (*target, error) {
+		return c.findSocket(ctx, network, name)
+	})
+}
+
+// function returns the shared address of a function, "name" or "module.name",
+// that at least one socket exposes.
+func (c *catalog) function(ctx context.Context, network, name string) (*target, error) {
+	return c.get(ctx, "f/"+network+"/"+name, func(ctx context.Context) (*target, error) {
+		return c.findFunction(ctx, network, name)
+	})
+}
+
+func (c *catalog) get(ctx context.Context, key string, find func(context.Context) (*target, error)) (*target, error) {
+	_, epoch := c.bell.wait()
+	c.mu.Lock()
+	e, known := c.entries[key]
+	c.mu.Unlock()
+	if known && e.epoch == epoch && time.Since(e.at) < catalogFresh {
+		return e.target, nil
+	}
+	found := c.one.DoChan(key, func() (any, error) {
+		// Others wait for the answer, too: the first one's going away does not end it.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catalogLook)
+		defer cancel()
+		_, epoch := c.bell.wait()
+		t, err := find(ctx)
+		if err == nil {
+			c.put(key, catalogEntry{target: t, epoch: epoch, at: time.Now()})
+		}
+		return t, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-found:
+		if r.Err == nil {
+			return r.Val.(*target), nil
+		}
+		if known && away(r.Err) && time.Since(e.at) < catalogGrace {
+			return e.target, nil
+		}
+		return nil, r.Err
+	}
+}
+
+// away tells whether the database could not be asked.
+func away(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (c *catalog) put(key string, e catalogEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.entries) >= catalogSize {
+		clear(c.entries)
+	}
+	c.entries[key] = e
+}
+
+func (c *catalog) findSocket(ctx context.Context, network, name string) (*target, error) {
+	s, err := c.store.Socket(ctx, network, name)
+	if err != nil {
+		return nil, err
+	}
+	q, err := c.store.Queue(ctx, network, s.Queue)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.store.Processor(ctx, network, s.Processor)
+	if err != nil {
+		return nil, err
+	}
+	task, err := c.task(ctx, p, s.Task)
+	if err != nil {
+		return nil, err
+	}
+	return &target{endpoint: &model.Endpoint{Socket: s, Queue: q, Module: p.Module}, task: task, name: s.Task}, nil
+}
+
+// task returns the processor's function at its present commit; nil when it is
+// not described yet.
+func (c *catalog) task(ctx context.Context, p model.Processor, name string) (*model.Task, error) {
+	tasks, err := everything(func(l store.List) (model.Page[model.Task], error) {
+		return c.store.Tasks(ctx, p.Network, p.Name, l)
+	})
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(tasks, func(t model.Task) bool {
+		return t.Name == name && t.Commit == p.Commit && t.Module == p.Module
+	})
+	if i < 0 {
+		return nil, nil
+	}
+	return &tasks[i], nil
+}
+
+func (c *catalog) findFunction(ctx context.Context, network, name string) (*target, error) {
+	endpoints, err := c.store.Endpoints(ctx, network)
+	if err != nil {
+		return nil, err
+	}
+	var found *model.Endpoint
+	var full, names []string
+	for i, e := range endpoints {
+		whole := e.Module + "." + e.Socket.Task
+		names = append(names, whole, e.Socket.Task)
+		if name != whole && name != e.Socket.Task || slices.Contains(full, whole) {
+			continue
+		}
+		if found == nil || name == whole {
+			found = &endpoints[i]
+		}
+		full = append(full, whole)
+	}
+	switch {
+	case found == nil:
+		slices.Sort(names)
+		return nil, &store.NotFound{Kind: "task", Name: name, Suggestions: nearest(name, slices.Compact(names))}
+	case len(full) > 1 && !slices.Contains(full, name):
+		return nil, &store.Ambiguous{Kind: "task", Name: name, Candidates: full}
+	}
+	p, err := c.store.Processor(ctx, network, found.Socket.Processor)
+	if err != nil {
+		return nil, err
+	}
+	task, err := c.task(ctx, p, found.Socket.Task)
+	if err != nil {
+		return nil, err
+	}
+	return &target{module: found.Module, task: task, name: found.Socket.Task}, nil
+}
