@@ -67,6 +67,13 @@ type Process interface {
 	Kill()
 }
 
+// Interrupted is a Process that can tell what it was at when it ended.
+type Interrupted interface {
+	// Interrupted returns the id of the invocation that was running and what it
+	// had printed; an empty id when none was, or before Replies is closed.
+	Interrupted() (id string, log []model.LogLine)
+}
+
 // Invocation is one call of a function.
 type Invocation struct {
 	ID       string                     `json:"id"` // of the call
