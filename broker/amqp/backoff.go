@@ -10,7 +10,7 @@ const (
 	backoffFirst = 100 * time.Millisecond
 	backoffMost  = 15 * time.Second
 	// backoffCalm is how long something must have worked for the waits to begin anew.
-	backoffCalm = 5 * time.Second
+	backoffCalm = time.Second
 )
 
 // backoff counts failures in a row. The zero value is ready.

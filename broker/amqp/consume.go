@@ -22,8 +22,11 @@ func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, out ch
 	defer link.channels.Add(-1)
 	var wait backoff
 	for ctx.Err() == nil {
+		s, err := link.session(ctx)
 		began := time.Now()
-		err := b.consumeOnce(ctx, link, queue, prefetch, out)
+		if err == nil {
+			err = b.consumeOnce(ctx, s, queue, prefetch, out)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -31,6 +34,9 @@ func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, out ch
 			return fmt.Errorf("consume: %w", err)
 		case b.ctx.Err() != nil:
 			return fmt.Errorf("consume from queue %s: %w", queue, broker.ErrClosed)
+		}
+		if s == nil || link.lost(ctx, s) { // the link says so, and knows how long to wait
+			continue
 		}
 		b.log.WarnContext(ctx, "consumer lost its channel; opening another", "queue", queue, "err", err)
 		wait.ran(time.Since(began))
@@ -57,11 +63,7 @@ func (b *Broker) place() *link {
 }
 
 // consumeOnce consumes on one channel until it or ctx ends.
-func (b *Broker) consumeOnce(ctx context.Context, l *link, queue string, prefetch int, out chan<- *broker.Delivery) error {
-	s, err := l.session(ctx)
-	if err != nil {
-		return err
-	}
+func (b *Broker) consumeOnce(ctx context.Context, s *session, queue string, prefetch int, out chan<- *broker.Delivery) error {
 	c, err := call(ctx, s, b.run, func() (*consumer, error) {
 		return b.openConsumer(s, queue, prefetch)
 	}, (*consumer).finish)

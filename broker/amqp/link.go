@@ -85,6 +85,25 @@ func (l *link) session(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// lost tells whether the session has ended. It then returns after the link knows,
+// so that the next session is another one.
+func (l *link) lost(ctx context.Context, s *session) bool {
+	if !s.ended() {
+		return false
+	}
+	for ctx.Err() == nil {
+		now, changed := l.sessions.watch()
+		if now != s {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return true
+}
+
 // hopeless tells whether the broker refused us for a reason that trying again
 // does not change: a wrong password or virtual host.
 func hopeless(err error) bool {

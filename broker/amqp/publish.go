@@ -36,6 +36,9 @@ func (b *Broker) overdue(ctx context.Context, p *publisher, why error) error {
 			return fmt.Errorf("%w: %s (%w)", broker.ErrBlocked, reason, context.Cause(ctx))
 		}
 	}
+	if s, down := b.publishing.sessions.now(); s == nil {
+		why = down // the newest reason
+	}
 	return unavailable(ctx, why)
 }
 

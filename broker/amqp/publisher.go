@@ -31,36 +31,40 @@ type publisher struct {
 // nothing.
 const queueKnown = 30 * time.Second
 
-// keepPublisher opens a publisher whenever there is none, until Close.
+// keepPublisher opens a publisher whenever there is none, until Close. How often
+// a lost connection is tried again is the link's business; only a channel that
+// fails on a living connection is waited for here.
 func (b *Broker) keepPublisher() {
 	var wait backoff
 	for b.ctx.Err() == nil {
-		s, err := b.publishing.session(b.ctx)
-		if err != nil {
-			break
-		}
-		p, err := b.openPublisher(s)
-		if err != nil {
-			b.publishers.set(nil, err)
-			if !s.ended() {
-				b.log.WarnContext(b.ctx, "cannot open a channel to publish on; trying again", "err", err)
-			}
-			wait.wait(b.ctx)
+		s, why := b.publishing.sessions.next(b.ctx, nil, nil)
+		if s == nil {
+			b.publishers.set(nil, why)
 			continue
 		}
 		began := time.Now()
-		b.publishers.set(p, nil)
-		<-p.gone
-		b.publishers.set(nil, p.cause)
-		if !s.ended() {
-			b.log.WarnContext(b.ctx, "the broker closed the publishing channel; opening another", "err", p.cause)
+		err := b.publishOn(s)
+		b.publishers.set(nil, err)
+		if b.publishing.lost(b.ctx, s) {
+			continue
 		}
+		b.log.WarnContext(b.ctx, "lost the channel to publish on; opening another", "err", err)
 		wait.ran(time.Since(began))
-		if wait.failures++; wait.failures > 3 {
-			wait.wait(b.ctx)
-		}
+		wait.wait(b.ctx)
 	}
 	b.publishers.set(nil, errClosed)
+}
+
+// publishOn has a publisher on a session until its channel ends, and returns why
+// it did.
+func (b *Broker) publishOn(s *session) error {
+	p, err := b.openPublisher(s)
+	if err != nil {
+		return err
+	}
+	b.publishers.set(p, nil)
+	<-p.gone
+	return p.cause
 }
 
 // openPublisher declares what the driver relies on and opens a channel.

@@ -36,6 +36,13 @@ func (s *slot[T]) now() (*T, error) {
 	return s.val, s.why
 }
 
+// watch returns what is in the slot, and a channel that is closed at its next change.
+func (s *slot[T]) watch() (*T, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.val, s.changed
+}
+
 // next waits until something other than old is in the slot. When ctx ends first,
 // or giveUp (which may be nil) says so of the reason, it returns the reason why
 // nothing is; nil when there is only old.
