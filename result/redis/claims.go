@@ -1,0 +1,156 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/elasticcode/flow/result"
+)
+
+// afterglow is how long a claim that ended is remembered, in milliseconds, so
+// that the next token is larger than its token whatever the clock does.
+const afterglow = "60000"
+
+// claimScript claims calls. KEYS are the result's and the claim's key of each
+// call; ARGV are the holder, the lease and the afterglow in milliseconds. The
+// answer for a call is its result (which begins with "{"), "g" and the token of a
+// grant, or "h", the milliseconds that remain, a blank and who holds it.
+var claimScript = redis.NewScript(`
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local fresh = clock[1] * 1000000 + clock[2]
+local holder, lease, glow = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local known = redis.call('MGET', unpack(KEYS))
+local answers, taken = {}, {}
+for i = 1, #KEYS, 2 do
+  local answer = known[i]
+  if not answer then
+    local key = KEYS[i + 1]
+    local token, till, who
+    local claim = taken[key] or known[i + 1]
+    if claim then
+      token, till, who = string.match(claim, '^(%d+) (%d+) (.*)$')
+      token, till = tonumber(token), tonumber(till)
+    end
+    local held = claim and who ~= '' and till > now
+    if held and who ~= holder then
+      answer = string.format('h%.0f %s', till - now, who)
+    else
+      if not held then token = math.max(fresh, (token or 0) + 1) end
+      claim = string.format('%.0f %.0f ', token, now + lease) .. holder
+      redis.call('SET', key, claim, 'PX', string.format('%.0f', lease + glow))
+      taken[key] = claim
+      answer = string.format('g%.0f', token)
+    end
+  end
+  answers[#answers + 1] = answer
+end
+return answers
+`)
+
+// releaseScript ends claims. KEYS are the claims' keys; ARGV are the holder and
+// the afterglow.
+var releaseScript = redis.NewScript(`
+local known = redis.call('MGET', unpack(KEYS))
+for i, claim in ipairs(KEYS) do
+  local token, who = string.match(known[i] or '', '^(%d+) %d+ (.*)$')
+  if who == ARGV[1] then redis.call('SET', KEYS[i], token .. ' 0 ', 'PX', ARGV[2]) end
+end
+`)
+
+// Claim asks to run the calls, in one round trip for each thousand.
+func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
+	if holder == "" || lease < time.Millisecond {
+		return nil, fmt.Errorf("claim calls for %q and %v: a claim needs a holder and a lease of a millisecond or longer", holder, lease)
+	}
+	claims := make([]result.Claim, 0, len(calls))
+	err := chunks(calls, batch, func(calls []string) error {
+		keys := make([]string, 0, 2*len(calls))
+		for _, c := range calls {
+			keys = append(keys, s.resultKey(c), s.claimKey(c))
+		}
+		answers, err := s.run(ctx, claimScript, keys, 2, holder, lease.Milliseconds(), afterglow)
+		if err != nil {
+			return fmt.Errorf("claim %d calls: %w", len(calls), wrap(ctx, err))
+		}
+		for i, a := range answers {
+			c, err := parseClaim(a)
+			if err != nil {
+				return fmt.Errorf("claim %s: %w", calls[i], err)
+			}
+			claims = append(claims, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claims, nil
+}
+
+// parseClaim reads one answer of the script.
+func parseClaim(answer any) (result.Claim, error) {
+	text, _ := answer.(string)
+	switch {
+	case strings.HasPrefix(text, "{"):
+		r, err := decode(text)
+		return result.Claim{Result: &r}, err
+	case strings.HasPrefix(text, "g"):
+		token, err := strconv.ParseInt(text[1:], 10, 64)
+		return result.Claim{Granted: true, Token: token}, err
+	case strings.HasPrefix(text, "h"):
+		left, who, _ := strings.Cut(text[1:], " ")
+		ms, err := strconv.ParseInt(left, 10, 64)
+		return result.Claim{Holder: who, Remaining: time.Duration(ms) * time.Millisecond}, err
+	}
+	return result.Claim{}, fmt.Errorf("the script answered %.40q", answer)
+}
+
+// run runs a script on keys that come in groups, one group for each call. In a
+// cluster each call is somewhere else, and has a run of its own.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, group int, args ...any) ([]any, error) {
+	if !s.cluster {
+		answers, err := script.Run(ctx, s.client, keys, args...).Slice()
+		if errors.Is(err, redis.Nil) {
+			err = nil // the script has nothing to tell
+		}
+		return answers, err
+	}
+	pipe := s.client.Pipeline()
+	for i := 0; i < len(keys); i += group {
+		script.Eval(ctx, pipe, keys[i:i+group], args...)
+	}
+	cmds, err := pipe.Exec(ctx)
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, err
+	}
+	var answers []any
+	for _, c := range cmds {
+		one, err := c.(*redis.Cmd).Slice()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, err
+		}
+		answers = append(answers, one...)
+	}
+	return answers, nil
+}
+
+// Release ends the holder's claims without a result.
+func (s *Store) Release(ctx context.Context, holder string, calls ...string) error {
+	return chunks(calls, batch, func(calls []string) error {
+		keys := make([]string, len(calls))
+		for i, c := range calls {
+			keys[i] = s.claimKey(c)
+		}
+		if _, err := s.run(ctx, releaseScript, keys, 1, holder, afterglow); err != nil {
+			return fmt.Errorf("release %d calls: %w", len(calls), wrap(ctx, err))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,120 @@
+// Package redis keeps results and claims in Redis.
+//
+//	{CALL}:result   the result as JSON, expires after its ttl
+//	{CALL}:claim    "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
+//	{results}:bell  a sharded channel: the ids of calls that have a result now
+//
+// each behind "PREFIXflow:". The braces put both keys of a call into one slot of
+// a cluster.
+//
+// Put is a pipeline of SET NX, one DEL and one message on the bell, in one round
+// trip. Claim is one script for the whole batch, since looking at the result,
+// looking at the claim and taking it must be one step. Waiters in a process share
+// one subscription to the bell, and fetch in one MGET what rang.
+//
+// Tokens are the microseconds of Redis' clock, or one more than the last token
+// where that is larger: so they grow even when Redis lost everything it knew.
+//
+// Redis 7.0 or newer is needed (sharded channels).
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/elasticcode/flow/result"
+)
+
+// Config says how the store behaves.
+type Config struct {
+	// Prefix is put before every key and channel, so that several systems can
+	// share a Redis. Default: none.
+	Prefix string
+	// Logger hears of lost connections. Default: silence.
+	Logger *slog.Logger
+}
+
+// Store is a result.Store. The client belongs to the caller.
+type Store struct {
+	client  redis.UniversalClient
+	prefix  string
+	log     *slog.Logger
+	bell    string
+	cluster bool
+	waiters waiters
+}
+
+var _ result.Store = (*Store)(nil)
+
+// New returns a store that uses the client, which should have
+// ContextTimeoutEnabled, so that deadlines are kept. Close it when it is done with.
+func New(client redis.UniversalClient, cfg Config) *Store {
+	log := cfg.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	_, cluster := client.(*redis.ClusterClient)
+	s := &Store{
+		client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result"), cluster: cluster,
+	}
+	s.bell = s.prefix + "{results}:bell"
+	s.waiters.byCall = map[string]map[chan result.Result]struct{}{}
+	return s
+}
+
+// Close ends the subscription that waiters share. The client stays open.
+func (s *Store) Close() error {
+	s.waiters.close()
+	return nil
+}
+
+// Health tells whether Redis answers, and returns ErrUnavailable when not.
+func (s *Store) Health(ctx context.Context) error {
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("ask Redis for results how it is: %w", wrap(ctx, err))
+	}
+	return nil
+}
+
+func (s *Store) resultKey(call string) string { return s.prefix + "{" + call + "}:result" }
+func (s *Store) claimKey(call string) string  { return s.prefix + "{" + call + "}:claim" }
+
+// wrap marks what shows that Redis cannot serve now, as opposed to having
+// refused what was asked.
+func wrap(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	var refusal redis.Error
+	if errors.As(err, &refusal) && !errors.Is(err, redis.ErrPoolTimeout) && !temporary(refusal.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", result.ErrUnavailable, err)
+}
+
+// temporary tells whether a refusal is about the server's state, not about the command.
+func temporary(refusal string) bool {
+	for _, p := range []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "ERR max number of clients"} {
+		if strings.HasPrefix(refusal, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// chunks calls do with pieces of at most n.
+func chunks[T any](all []T, n int, do func([]T) error) error {
+	for len(all) > 0 {
+		piece := all[:min(n, len(all))]
+		if err := do(piece); err != nil {
+			return err
+		}
+		all = all[len(piece):]
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+// Package resulttest is the conformance suite of package result: what every
+// driver promises, written down as tests. A driver's own test opens it on a
+// fresh set of calls and calls Run.
+package resulttest
+
+import (
+	"testing"
+
+	"github.com/elasticcode/flow/internal/faultproxy"
+	"github.com/elasticcode/flow/result"
+)
+
+// Bench is what a test works with: two clients of the same results, which no
+// other test uses.
+type Bench struct {
+	// Store is the one under test; it reaches the server through Proxy.
+	Store result.Store
+	// Other stands for another process; it reaches the server directly.
+	Other result.Store
+	Proxy *faultproxy.Proxy
+	// Flush makes the server lose all results and claims.
+	Flush func()
+}
+
+// Open returns a fresh bench.
+type Open func(t *testing.T) Bench
+
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	s := suite{open: open}
+	for _, c := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"PutAndGet", s.putAndGet},
+		{"Nothing", s.nothing},
+		{"Refuses", s.refuses},
+		{"OddIDs", s.oddIDs},
+		{"BigBatch", s.bigBatch},
+		{"BigValue", s.bigValue},
+		{"FirstStays", s.firstStays},
+		{"FirstStaysInABatch", s.firstStaysInABatch},
+		{"FirstOfManyStays", s.firstOfManyStays},
+		{"ResultsExpire", s.resultsExpire},
+		{"Forget", s.forget},
+		{"Claim", s.claim},
+		{"ClaimFinished", s.claimFinished},
+		{"ClaimBatch", s.claimBatch},
+		{"ClaimRace", s.claimRace},
+		{"LeaseEnds", s.leaseEnds},
+		{"RenewKeeps", s.renewKeeps},
+		{"PutEndsClaims", s.putEndsClaims},
+		{"PutWithoutTheClaim", s.putWithoutTheClaim},
+		{"Release", s.release},
+		{"WaitAfterPut", s.waitAfterPut},
+		{"WaitBeforePut", s.waitBeforePut},
+		{"WaitBesideAClaim", s.waitBesideAClaim},
+		{"ManyWaiters", s.manyWaiters},
+		{"WaitFollowsJoined", s.waitFollowsJoined},
+		{"WaitJoinedInACircle", s.waitJoinedInACircle},
+		{"WaitNeedsADeadline", s.waitNeedsADeadline},
+		{"WaitEnds", s.waitEnds},
+		{"WaitSurvivesCuts", s.waitSurvivesCuts},
+		{"WaitSurvivesAnOutage", s.waitSurvivesAnOutage},
+		{"WaitSurvivesAFlush", s.waitSurvivesAFlush},
+		{"WaitUnreachable", s.waitUnreachable},
+		{"Unreachable", s.unreachable},
+		{"Stalled", s.stalled},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t)
+		})
+	}
+}
+
+type suite struct{ open Open }
