@@ -115,16 +115,19 @@ type settler struct {
 
 // Ack removes the message from its queue.
 func (s *settler) Ack(context.Context) error {
-	return s.settle(s.c.ch.Ack(s.tag, false))
+	return s.settle(func() error { return s.c.ch.Ack(s.tag, false) })
 }
 
 // Release gives the message back.
 func (s *settler) Release(context.Context) error {
-	return s.settle(s.c.ch.Nack(s.tag, false, true))
+	return s.settle(func() error { return s.c.ch.Nack(s.tag, false, true) })
 }
 
-func (s *settler) settle(err error) error {
-	if err != nil || s.c.session.ended() {
+// settle sends an answer. ErrSessionGone means that it was not sent and the
+// message will come again; an answer that was sent may still be lost with the
+// connection, and then the message comes again too.
+func (s *settler) settle(send func() error) error {
+	if s.c.gone() || send() != nil {
 		return broker.ErrSessionGone
 	}
 	s.c.open.Add(-1)

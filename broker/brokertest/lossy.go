@@ -87,8 +87,12 @@ func (r *lossyRun) settle(d *broker.Delivery, release bool) {
 	if release {
 		settle = d.Release
 	}
-	switch err := settle(r.ctx); {
-	case err == nil && !release:
+	err := settle(r.ctx)
+	switch {
+	case errors.Is(err, broker.ErrSessionGone): // it must come again
+	case err != nil && !errors.Is(err, broker.ErrUnavailable):
+		r.Errorf("settle %s: %v", d.ID, err)
+	case !release: // if the answer was lost on the way it comes again, as a repeat
 		r.mu.Lock()
 		r.seen[d.ID]++
 		r.mu.Unlock()
@@ -96,8 +100,6 @@ func (r *lossyRun) settle(d *broker.Delivery, release bool) {
 		case r.progress <- struct{}{}:
 		default:
 		}
-	case err != nil && !errors.Is(err, broker.ErrSessionGone) && !errors.Is(err, broker.ErrUnavailable):
-		r.Errorf("settle %s: %v", d.ID, err)
 	}
 }
 
