@@ -1,0 +1,167 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/nats-io/nats.go"
+)
+
+// errSessionEnded is why a request has no answer: the connection it went over is gone.
+var errSessionEnded = errors.New("the connection was lost")
+
+// session is the time between connecting and losing the connection. What was
+// delivered in one session cannot be settled in another.
+type session struct {
+	number uint64          // how often the connection was renewed before
+	over   context.Context // ends with the session
+	end    context.CancelFunc
+}
+
+func newSession(number uint64) *session {
+	s := &session{number: number}
+	s.over, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+func (s *session) alive() bool            { return s.over.Err() == nil }
+func (s *session) ended() <-chan struct{} { return s.over.Done() }
+
+// sessions follows the state of the connection.
+type sessions struct {
+	nc    *nats.Conn
+	began func() // called, from the watcher, when a session begins
+
+	mu      sync.Mutex // guards the fields below
+	current *session   // nil while there is no connection
+	changed chan struct{}
+	closed  bool
+}
+
+func newSessions(nc *nats.Conn, began func()) *sessions {
+	s := &sessions{nc: nc, began: began, changed: make(chan struct{})}
+	s.look()
+	return s
+}
+
+// watch notices changes until ctx ends.
+func (s *sessions) watch(ctx context.Context) {
+	news := s.nc.StatusChanged()
+	defer s.nc.RemoveStatusListener(news)
+	s.look()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-news:
+			if !ok { // the connection was closed for good
+				s.look()
+				return
+			}
+			if s.look() {
+				s.began()
+			}
+		}
+	}
+}
+
+// look compares what is known with the connection, and tells whether a session began.
+func (s *sessions) look() (began bool) {
+	status, number := s.nc.Status(), s.nc.Stats().Reconnects
+	up := status == nats.CONNECTED || status == nats.DRAINING_SUBS || status == nats.DRAINING_PUBS
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if c := s.current; c != nil && (!up || c.number != number) {
+		c.end()
+		s.current = nil
+		s.announce()
+	}
+	if up && s.current == nil {
+		s.current = newSession(number)
+		s.announce()
+		began = true
+	}
+	if status == nats.CLOSED {
+		s.closed = true
+		s.announce()
+	}
+	return began
+}
+
+// announce wakes all who wait. The caller holds mu.
+func (s *sessions) announce() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// end is for Close: there is no session any more.
+func (s *sessions) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil {
+		s.current.end()
+		s.current = nil
+	}
+	s.closed = true
+	s.announce()
+}
+
+func (s *sessions) now() (current *session, changed <-chan struct{}, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current, s.changed, s.closed
+}
+
+// wait returns the session, as soon as there is one.
+func (s *sessions) wait(ctx context.Context) (*session, error) {
+	for {
+		current, changed, closed := s.now()
+		switch {
+		case closed:
+			return nil, broker.ErrClosed
+		case current != nil:
+			return current, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// ask runs a request to the server that may be repeated, until it has an answer:
+// again after each lost connection, within the limits of ctx and publishLimit.
+func (b *Broker) ask(ctx context.Context, request func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, publishLimit)
+	defer cancel()
+	for {
+		s, err := b.sessions.wait(ctx)
+		if err != nil {
+			return failure(err)
+		}
+		err = during(ctx, s, request)
+		if err == nil || !lost(err) || ctx.Err() != nil {
+			return failure(err)
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+}
+
+// during runs a request and gives it up when the session ends.
+func during(ctx context.Context, s *session, request func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.over, func() { cancel(errSessionEnded) })()
+	err := request(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
+		return errSessionEnded
+	}
+	return err
+}
