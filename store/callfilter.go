@@ -155,7 +155,7 @@ func (s *Store) Run(ctx context.Context, tracking string) ([]model.Call, error) 
 // joins into other runs.
 func (s *Store) Tree(ctx context.Context, id string) ([]model.Call, error) {
 	const descendants = `id IN (WITH RECURSIVE tree(id) AS (
-		SELECT CAST(? AS text) UNION SELECT p.child FROM call_parents p JOIN tree ON p.parent = tree.id
+		SELECT id FROM calls WHERE id = ? UNION SELECT p.child FROM call_parents p JOIN tree ON p.parent = tree.id
 	) SELECT id FROM tree)`
 	out, err := s.callsOf(ctx, s.read.WithContext(ctx).Model(&callRow{}).Where(descendants, id))
 	if err != nil {

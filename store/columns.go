@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
@@ -98,13 +99,20 @@ func (d *document) Scan(v any) error {
 // GormDataType implements gorm's schema interface, for the drift test.
 func (document) GormDataType() string { return "text" }
 
-// encode returns v as a document, nil for what marshals to null or nothing.
+// encode returns v as a document, nil for what is null. It leaves "<", "&" and
+// ">" as they are.
 func encode(v any) document {
-	b, err := json.Marshal(v)
-	if err != nil || string(b) == "null" {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil { // only a JSON value that is none, and those are turned away before
 		return nil
 	}
-	return b
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if string(out) == "null" {
+		return nil
+	}
+	return out
 }
 
 // decode reads a document into v; nothing leaves v as it is.

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
@@ -51,9 +52,27 @@ func (s *Store) Migrate(ctx context.Context) error {
 		err = s.driver.Prepare(ctx, db)
 	}
 	if err == nil {
-		_, err = p.Up(ctx)
+		err = s.up(ctx, p)
 	}
 	return s.fail(ctx, "migrate the database", err)
+}
+
+// up applies what is missing. SQLite has no lock for it: when two programs
+// apply the same file, the transaction of one fails, and it looks again.
+func (s *Store) up(ctx context.Context, p *goose.Provider) error {
+	const tries = 5
+	var err error
+	for try := range tries {
+		if _, err = p.Up(ctx); err == nil || s.driver.MigrationLock() != nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(try+1) * 20 * time.Millisecond):
+		}
+	}
+	return err
 }
 
 // Version returns the version of the schema, 0 when there is none, and the one

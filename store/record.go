@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,7 +139,24 @@ func unfitCall(c model.Call) string {
 			return fmt.Sprintf("call %.40q: %s", c.ID, why)
 		}
 	}
+	if !validJSON(c) {
+		return fmt.Sprintf("call %.40q: an argument or the result is not a JSON value", c.ID)
+	}
 	return ""
+}
+
+func validJSON(c model.Call) bool {
+	for _, v := range c.Args {
+		if !json.Valid(v) {
+			return false
+		}
+	}
+	for _, v := range c.Kwargs {
+		if !json.Valid(v) {
+			return false
+		}
+	}
+	return len(c.Result) == 0 || json.Valid(c.Result)
 }
 
 func unfitKey(k string) string {
