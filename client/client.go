@@ -10,7 +10,7 @@ import (
 )
 
 // DefaultServer is where a server listens when nothing else was said.
-const DefaultServer = "http://127.0.0.1:7700"
+const DefaultServer = "http://127.0.0.1:8700"
 
 // DefaultTimeout ends a request that was given no shorter time by its context.
 const DefaultTimeout = 30 * time.Second

@@ -12,7 +12,7 @@ import (
 
 // Call a function and wait for what it returns.
 func Example() {
-	c := client.New(client.Config{Server: "http://127.0.0.1:7700", Token: os.Getenv("FLOW_TOKEN")})
+	c := client.New(client.Config{Server: "http://127.0.0.1:8700", Token: os.Getenv("FLOW_TOKEN")})
 	defer c.Close()
 
 	out, err := c.SubmitWait(context.Background(), client.Submission{
