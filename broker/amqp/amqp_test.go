@@ -80,4 +80,3 @@ func cleanDelays(t testing.TB, url, prefix string) {
 		}
 	})
 }
-

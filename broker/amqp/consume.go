@@ -102,7 +102,8 @@ func (b *Broker) openConsumer(s *session, queue string, prefetch int) (*consumer
 		_ = ch.Close()
 		return nil, classify(err, "queue "+queue)
 	}
-	c.closes = closes
+	c.closes, c.acks = closes, newAcks(ch, prefetch)
+	s.carry(c.acks)
 	if c.deliveries, err = ch.Consume(b.name.wire(queue), consumerTag, false, false, false, false, nil); err != nil {
 		_ = ch.Close()
 		return nil, classify(err, "queue "+queue)

@@ -23,6 +23,7 @@ type consumer struct {
 	queue      string
 	deliveries <-chan amqp091.Delivery
 	closes     <-chan *amqp091.Error
+	acks       *acks
 
 	open     atomic.Int64 // deliveries handed out and not settled
 	finished atomic.Bool  // nothing more will be handed out
@@ -49,7 +50,9 @@ func (c *consumer) pump(ctx context.Context, out chan<- *broker.Delivery) error 
 // send hands out one delivery. It returns false when ctx has ended.
 func (c *consumer) send(ctx context.Context, d *amqp091.Delivery, out chan<- *broker.Delivery) bool {
 	c.open.Add(1)
-	m := broker.NewDelivery(c.b.message(d, c.queue), c.queue, d.Redelivered, &settler{c: c, tag: d.DeliveryTag})
+	s := &settler{c: c, tag: d.DeliveryTag}
+	c.acks.add(s)
+	m := broker.NewDelivery(c.b.message(d, c.queue), c.queue, d.Redelivered, s)
 	select {
 	case out <- m:
 		return true
@@ -58,7 +61,7 @@ func (c *consumer) send(ctx context.Context, d *amqp091.Delivery, out chan<- *br
 		return true
 	case <-ctx.Done():
 		c.open.Add(-1)
-		_ = c.ch.Nack(d.DeliveryTag, false, true)
+		_ = c.acks.nack(s)
 		return false
 	}
 }
@@ -97,6 +100,8 @@ func (c *consumer) finish() {
 func (c *consumer) closeIfDone() {
 	if c.finished.Load() && c.open.Load() == 0 && !c.closing.Swap(true) && !c.gone() {
 		c.b.run(func() {
+			c.acks.flushNow()
+			c.session.drop(c.acks)
 			dog := time.AfterFunc(rpcWait, c.session.net.abort)
 			defer dog.Stop()
 			_ = c.ch.Close()
@@ -109,25 +114,26 @@ func (c *consumer) gone() bool { return c.ch.IsClosed() || c.session.ended() }
 
 // settler settles one delivery.
 type settler struct {
-	c   *consumer
-	tag uint64
+	c            *consumer
+	tag          uint64
+	older, newer *settler // guarded by acks
 }
 
 // Ack removes the message from its queue.
 func (s *settler) Ack(context.Context) error {
-	return s.settle(func() error { return s.c.ch.Ack(s.tag, false) })
+	return s.settle(s.c.acks.ack)
 }
 
 // Release gives the message back.
 func (s *settler) Release(context.Context) error {
-	return s.settle(func() error { return s.c.ch.Nack(s.tag, false, true) })
+	return s.settle(s.c.acks.nack)
 }
 
 // settle sends an answer. ErrSessionGone means that it was not sent and the
 // message will come again; an answer that was sent may still be lost with the
 // connection, and then the message comes again too.
-func (s *settler) settle(send func() error) error {
-	if s.c.gone() || send() != nil {
+func (s *settler) settle(send func(*settler) error) error {
+	if s.c.gone() || send(s) != nil {
 		return broker.ErrSessionGone
 	}
 	s.c.open.Add(-1)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -29,13 +31,14 @@ type session struct {
 	cause     error      // why it ended
 	blocked   string     // why the broker takes nothing now; empty when it does
 	unblocked chan struct{}
+	acks      map[*acks]struct{} // of the consumers on this connection
 }
 
 // dial opens a connection to one host. ctx bounds the dialling only.
 func dial(ctx context.Context, h host, name string, cfg Config, run func(func())) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
-	s := &session{addr: h.addr, done: make(chan struct{})}
+	s := &session{addr: h.addr, done: make(chan struct{}), acks: map[*acks]struct{}{}}
 	stop := func() bool { return true }
 	conn, err := amqp091.DialConfig(h.url, amqp091.Config{
 		Heartbeat:  heartbeat,
@@ -143,8 +146,27 @@ func (s *session) ended() bool {
 	}
 }
 
+// carry makes close send the acks that wait; drop ends that.
+func (s *session) carry(a *acks) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acks[a] = struct{}{}
+}
+
+func (s *session) drop(a *acks) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.acks, a)
+}
+
 // close says goodbye to the broker, but not for long.
 func (s *session) close() {
+	s.mu.Lock()
+	waiting := slices.Collect(maps.Keys(s.acks))
+	s.mu.Unlock()
+	for _, a := range waiting {
+		a.flushNow()
+	}
 	_ = s.conn.CloseDeadline(time.Now().Add(time.Second))
 	s.net.abort()
 	<-s.done
