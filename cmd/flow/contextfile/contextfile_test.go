@@ -128,7 +128,7 @@ func TestResolve(t *testing.T) {
 		t.Errorf("a context that does not exist: %v", err)
 	}
 	got, err := Resolve(Options{}, environment("HOME", t.TempDir()))
-	if err != nil || got.Server.Value != "http://127.0.0.1:7700" || got.Server.Origin != FromDefault || got.Token.Value != "" {
+	if err != nil || got.Server.Value != "http://127.0.0.1:8700" || got.Server.Origin != FromDefault || got.Token.Value != "" {
 		t.Errorf("without a file: %+v, %v", got, err)
 	}
 	if got, err := Resolve(Options{Server: "http://x"}, environment()); err != nil || got.Server.Value != "http://x" {

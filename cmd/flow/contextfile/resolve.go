@@ -22,10 +22,12 @@ type Setting struct {
 // Resolved is what a command uses.
 type Resolved struct {
 	// Name is the context's; empty when the file has none that is current.
-	Name    string
-	Server  Setting
-	Token   Setting
-	Network Setting
+	Name string
+	// NameFrom is where the context's name came from.
+	NameFrom string
+	Server   Setting
+	Token    Setting
+	Network  Setting
 	// Warning is something a person should know of; usually empty.
 	Warning string
 }
@@ -48,13 +50,14 @@ func Resolve(o Options, env func(string) string) (Resolved, error) {
 	if err != nil && (name.Value != "" || o.Server == "" && env("FLOW_SERVER") == "") {
 		return out, err // the file matters only where nothing nearer says what to use
 	}
-	out.Name = first(name, Setting{file.Current, FromFile}).Value
+	chosen := first(name, Setting{file.Current, FromFile})
+	out.Name, out.NameFrom = chosen.Value, chosen.Origin
 	stored, ok := file.Contexts[out.Name]
 	if !ok && name.Value != "" {
 		return out, &UnknownContext{Name: name.Value, Known: file.Names()}
 	}
 	if !ok {
-		out.Name = ""
+		out.Name, out.NameFrom = "", ""
 	}
 	out.Server = first(Setting{o.Server, FromFlag}, Setting{env("FLOW_SERVER"), FromEnv}, Setting{stored.Server, FromFile}, Setting{client.DefaultServer, FromDefault})
 	out.Token = first(Setting{o.Token, FromFlag}, Setting{env("FLOW_TOKEN"), FromEnv}, Setting{stored.Token, FromFile})

@@ -56,6 +56,11 @@ func TestReport(t *testing.T) {
 			"error: no socket doubl\ndid you mean \"double\" or \"doubt\"?\nnext: flow ls sockets\n",
 		},
 		{&client.Error{Code: client.CodeForbidden, Message: "not yours"}, "error: not yours\nnext: 'flow whoami' shows what your token may be used for\n"},
+		{
+			fmt.Errorf("line 3: %w", &client.Error{Code: client.CodeNotFound, Message: "no socket doubl", Suggestions: []string{"double"}, Hint: "flow ls sockets"}),
+			"error: line 3: no socket doubl\ndid you mean \"double\"?\nnext: flow ls sockets\n",
+		},
+		{fmt.Errorf("line 3: %w", Usagef("no")), "error: line 3: no\n"},
 		{fmt.Errorf("request: %w", context.Canceled), "error: interrupted\n"},
 		{errors.New("a\x1b[31mb\nc\n"), "error: a\uFFFD[31mb\nc\n"},
 	} {

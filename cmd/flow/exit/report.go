@@ -37,7 +37,7 @@ func Report(w io.Writer, err error, paint func(string) string) {
 func parts(err error) (message string, suggestions []string, next string) {
 	var own *Error
 	if errors.As(err, &own) {
-		return own.Message, own.Suggestions, own.Next
+		return err.Error(), own.Suggestions, own.Next
 	}
 	var remote *client.Error
 	if errors.As(err, &remote) {
@@ -45,7 +45,8 @@ func parts(err error) (message string, suggestions []string, next string) {
 		if next == "" {
 			next = nextOf[remote.Code]
 		}
-		return remote.Message, remote.Suggestions, next
+		// Suggestions have a line of their own; what was said around it stays.
+		return strings.Replace(err.Error(), remote.Error(), remote.Message, 1), remote.Suggestions, next
 	}
 	if errors.Is(err, context.Canceled) {
 		return "interrupted", nil, ""
