@@ -58,8 +58,11 @@ const (
 // Options are the connection options that suit this driver: it reconnects for
 // ever and soon, notices a dead peer within seconds, and does not store what was
 // meant for a connection that is gone.
-func Options(name string) []nats.Option {
+func Options(name string, logger *slog.Logger) []nats.Option {
 	return []nats.Option{
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			logger.Warn("nats connection reports an error", "err", err) // the library prints to stderr otherwise
+		}),
 		nats.Name(name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
@@ -84,6 +87,7 @@ type Broker struct {
 	counter  atomic.Uint64
 	confirms *confirms
 	window   *semaphore.Weighted
+	outbox   *outbox
 	sessions *sessions
 	ledgers  *ledgers
 	presence *presence
@@ -113,6 +117,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Broker, error) {
 	}
 	b.running, b.stop = context.WithCancel(context.Background())
 	b.sessions = newSessions(nc, b.giveBack)
+	b.outbox = &outbox{nc: nc, abandon: b.abandon, mails: make(chan mail, 1024), over: b.running.Done()}
 	b.presence = newPresence(b)
 	if err := b.start(ctx); err != nil {
 		_ = b.Close()
@@ -145,6 +150,7 @@ func (b *Broker) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, publishLimit)
 	defer cancel()
 	b.wg.Go(func() { b.sessions.watch(b.running) })
+	b.wg.Go(func() { b.outbox.run(b.running) })
 	var err error
 	if b.confirms, err = listenForConfirms(b.nc); err != nil {
 		return unavailable(err)

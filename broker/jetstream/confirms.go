@@ -63,15 +63,15 @@ func (c *confirms) close() { _ = c.sub.Unsubscribe() }
 
 // expect gives a wire its token and remembers where it lands. A wire that is
 // sent again keeps its token: the answer to either sending will do.
-func (c *confirms) expect(w *wire, f *flight) (reply string) {
+func (c *confirms) expect(w *wire, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w.token == 0 {
 		c.last++
 		w.token = c.last
+		w.out.Reply = c.prefix + strconv.FormatUint(w.token, 36)
 	}
 	c.flying[w.token] = landing{w, f}
-	return c.prefix + strconv.FormatUint(w.token, 36)
 }
 
 // forget takes a wire off the list, and tells whether it was on it.

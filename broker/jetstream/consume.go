@@ -12,6 +12,7 @@ import (
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A request for messages stays open on the server for pullExpires, so that idle
@@ -53,7 +54,7 @@ func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, out ch
 
 // consume is one session of Consume.
 func (b *Broker) consume(ctx context.Context, s *session, l *ledger, prefetch int, out chan<- *broker.Delivery) error {
-	if err := during(ctx, s, func(ctx context.Context) error { return b.exists(ctx, l.queue) }); err != nil {
+	if err := b.exists(ctx, s, l.queue); err != nil {
 		return failure(err)
 	}
 	p := &puller{
@@ -69,10 +70,10 @@ func (b *Broker) consume(ctx context.Context, s *session, l *ledger, prefetch in
 	return err
 }
 
-func (b *Broker) exists(ctx context.Context, queue string) error {
+func (b *Broker) exists(ctx context.Context, s *session, queue string) error {
 	ctx, cancel := context.WithTimeout(ctx, publishLimit)
 	defer cancel()
-	_, err := b.js.Consumer(ctx, b.names.stream(queue), durable)
+	_, err := during(ctx, s, func(ctx context.Context) (*jetstream.ConsumerInfo, error) { return b.info(ctx, queue) })
 	return err
 }
 
@@ -140,7 +141,7 @@ func (p *puller) ask() error {
 		MaxBytes int64         `json:"max_bytes"`
 		Expires  time.Duration `json:"expires"`
 		Beat     time.Duration `json:"idle_heartbeat"`
-	}{free, max(pullBytes, 2*p.b.nc.MaxPayload()), pullExpires, pullBeat})
+	}{free, max(pullBytes, 2*p.b.sessions.maxPayload()), pullExpires, pullBeat})
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (p *puller) receive(ctx context.Context, m *nats.Msg) error {
 		}
 	}
 	p.asked = 0
-	if err := during(ctx, p.session, func(ctx context.Context) error { return p.b.exists(ctx, p.ledger.queue) }); err != nil {
+	if err := p.b.exists(ctx, p.session, p.ledger.queue); err != nil {
 		return failure(err)
 	}
 	return fmt.Errorf("%w: status %s %s", broker.ErrUnavailable, status, m.Header.Get("Description"))

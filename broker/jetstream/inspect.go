@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/nats-io/nats.go"
@@ -18,8 +19,8 @@ import (
 // themselves; the server alone knows only what was given out and never settled,
 // be it held by somebody or released and waiting.
 func (b *Broker) Inspect(ctx context.Context, queues ...string) ([]broker.Stats, error) {
-	stats := make([]broker.Stats, len(queues))
-	err := b.ask(ctx, func(ctx context.Context) error {
+	return ask(ctx, b, func(ctx context.Context) ([]broker.Stats, error) {
+		stats := make([]broker.Stats, len(queues))
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(atOnce)
 		for i, q := range queues {
@@ -32,12 +33,11 @@ func (b *Broker) Inspect(ctx context.Context, queues ...string) ([]broker.Stats,
 				return nil
 			})
 		}
-		return g.Wait()
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		return stats, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return stats, nil
 }
 
 func (b *Broker) info(ctx context.Context, queue string) (*jetstream.ConsumerInfo, error) {
@@ -62,37 +62,38 @@ func (b *Broker) stats(queue string, info *jetstream.ConsumerInfo) broker.Stats 
 // Peek returns messages from the head of the queue. Those that this process holds
 // are left out; when another process holds some, all that were ever delivered are.
 func (b *Broker) Peek(ctx context.Context, queue string, n int) ([]broker.Message, error) {
-	var msgs []broker.Message
-	err := b.ask(ctx, func(ctx context.Context) error {
-		msgs = msgs[:0]
-		info, err := b.info(ctx, queue)
-		if err != nil {
-			return err
-		}
-		held := map[uint64]bool{}
-		for _, h := range b.ledgers.of(queue).handles() {
-			held[h.seq] = true
-		}
-		from := uint64(1)
-		if _, all := b.presence.counts(queue); all > len(held) {
-			from = info.Delivered.Stream + 1
-		}
-		for len(msgs) < n {
-			m, seq, err := b.next(ctx, queue, from)
-			if errors.Is(err, jetstream.ErrMsgNotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if from = seq + 1; !held[seq] {
-				msgs = append(msgs, decodeMessage(m.Header, m.Data))
-			}
-		}
-		return nil
-	})
+	msgs, err := ask(ctx, b, func(ctx context.Context) ([]broker.Message, error) { return b.peek(ctx, queue, n) })
 	if err != nil {
 		return nil, fmt.Errorf("peek into queue %s: %w", queue, err)
+	}
+	return msgs, nil
+}
+
+func (b *Broker) peek(ctx context.Context, queue string, n int) ([]broker.Message, error) {
+	info, err := b.info(ctx, queue)
+	if err != nil {
+		return nil, err
+	}
+	held := map[uint64]bool{}
+	for _, h := range b.ledgers.of(queue).handles() {
+		held[h.seq] = true
+	}
+	from := uint64(1)
+	if _, all := b.presence.counts(queue); all > len(held) {
+		from = info.Delivered.Stream + 1
+	}
+	var msgs []broker.Message
+	for len(msgs) < n {
+		m, seq, err := b.next(ctx, queue, from)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if from = seq + 1; !held[seq] {
+			msgs = append(msgs, decodeMessage(m.Header, m.Data))
+		}
 	}
 	return msgs, nil
 }
@@ -128,29 +129,29 @@ func (b *Broker) direct(ctx context.Context, stream string, request []byte) (*na
 // Purge removes all ready messages. What is delivered stays with who has it: if
 // there is such a thing, the ready messages are taken and acked one by one.
 func (b *Broker) Purge(ctx context.Context, queue string) (int64, error) {
-	var removed int64
-	err := b.ask(ctx, func(ctx context.Context) error {
+	var total atomic.Int64 // a lost connection does not undo what was removed before
+	_, err := ask(ctx, b, func(ctx context.Context) (none, error) {
 		info, err := b.info(ctx, queue)
 		if err != nil {
-			return err
+			return none{}, err
 		}
+		remove := b.purge
 		if info.NumAckPending > 0 {
-			n, err := b.drain(ctx, queue)
-			removed += n
-			return err
+			remove = b.drain
 		}
-		n, err := b.purge(ctx, b.names.stream(queue))
-		removed += n
-		return err
+		n, err := remove(ctx, queue)
+		total.Add(n)
+		return none{}, err
 	})
 	if err != nil {
-		return removed, fmt.Errorf("purge queue %s: %w", queue, err)
+		err = fmt.Errorf("purge queue %s: %w", queue, err)
 	}
-	return removed, nil
+	return total.Load(), err
 }
 
-func (b *Broker) purge(ctx context.Context, stream string) (int64, error) {
-	m, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+stream, nil)
+// purge empties a stream.
+func (b *Broker) purge(ctx context.Context, queue string) (int64, error) {
+	m, err := b.nc.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+b.names.stream(queue), nil)
 	if err != nil {
 		return 0, err
 	}

@@ -41,7 +41,7 @@ func open(t testing.TB, conn *nats.Conn, cfg jetstream.Config) *jetstream.Broker
 
 func inProcess(t testing.TB, s *natsd.Server) *nats.Conn {
 	t.Helper()
-	conn, err := s.Connect(jetstream.Options("test")...)
+	conn, err := s.Connect(jetstream.Options("test", testenv.Logger(t))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func inProcess(t testing.TB, s *natsd.Server) *nats.Conn {
 
 func overTCP(t testing.TB, addr string) *nats.Conn {
 	t.Helper()
-	conn, err := nats.Connect("nats://"+addr, append(jetstream.Options("test"),
+	conn, err := nats.Connect("nats://"+addr, append(jetstream.Options("test", testenv.Logger(t)),
 		nats.ReconnectWait(20*time.Millisecond), nats.ReconnectJitter(0, 0),
 		nats.PingInterval(500*time.Millisecond), nats.FlusherTimeout(time.Second))...)
 	if err != nil {

@@ -123,12 +123,9 @@ func (b *Broker) tryLease(ctx context.Context, l *lease, force bool) (bool, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaseEvery)
 	defer cancel()
-	var holds bool
-	err = during(ctx, s, func(ctx context.Context) (err error) {
-		holds, err = l.try(ctx, force)
-		return err
-	})
-	return holds, err
+	// l is used by one goroutine, so this one waits however long it takes.
+	defer context.AfterFunc(s.over, cancel)()
+	return l.try(ctx, force)
 }
 
 // hold works, and renews the lease until that fails.

@@ -64,8 +64,8 @@ func (h *handle) settle(say []byte) error {
 	if !h.ledger.remove(h) || !fresh {
 		return broker.ErrSessionGone
 	}
-	if h.b.nc.Publish(h.reply, say) != nil {
-		h.ledger.add(h) // the session is ending
+	if h.b.outbox.put(h.session.ended(), mail{msg: &nats.Msg{Subject: h.reply, Data: say}}) != nil {
+		h.ledger.add(h)
 		return broker.ErrSessionGone
 	}
 	return nil

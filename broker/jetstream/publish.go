@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // answerTime is how long an answer of a stream may take before the message is
@@ -84,7 +87,7 @@ func (b *Broker) route(ctx context.Context, m broker.Message, caughtUp *bool) ([
 	}
 	queues := find()
 	if len(queues) == 0 && !*caughtUp {
-		err := b.ask(ctx, func(ctx context.Context) error { return b.table.catchUp(ctx, b.js) })
+		_, err := ask(ctx, b, func(ctx context.Context) (none, error) { return none{}, b.table.catchUp(ctx, b.js) })
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +117,7 @@ func (b *Broker) wire(at int, m broker.Message, queue string) (*wire, error) {
 		w.out = encodeMessage(m, b.names.subject(queue), b.nextID())
 	}
 	w.size = size(w.out)
-	if limit := b.nc.MaxPayload(); limit > 0 && w.size > limit {
+	if limit := b.sessions.maxPayload(); limit > 0 && w.size > limit {
 		return nil, fmt.Errorf("message %s: %w: %d bytes with its headers, %d are allowed", m.ID, broker.ErrTooLarge, w.size, limit)
 	}
 	return w, nil
@@ -156,9 +159,8 @@ func (b *Broker) whyNobody(ctx context.Context, w *wire) {
 		w.fate, w.err = busy, fmt.Errorf("%w: the stream of delayed messages does not answer", broker.ErrUnavailable)
 		return
 	}
-	err := b.ask(ctx, func(ctx context.Context) error {
-		_, err := b.js.Stream(ctx, b.names.stream(w.queue))
-		return err
+	_, err := ask(ctx, b, func(ctx context.Context) (jetstream.Stream, error) {
+		return b.js.Stream(ctx, b.names.stream(w.queue))
 	})
 	if errors.Is(err, broker.ErrNotFound) {
 		return
@@ -224,15 +226,9 @@ func (b *Broker) fly(ctx context.Context, s *session, wires []*wire, again bool)
 		}
 		sent++
 		f.left.Add(1)
-		if again {
-			w.out.Header[broker.HeaderRepeat] = []string{"1"}
-		}
-		w.out.Reply = b.confirms.expect(w, f)
-		if err := b.nc.PublishMsg(w.out); err != nil {
-			if lost(err) {
-				break // what is in doubt is sent again in the next session
-			}
-			b.abandon(w, refused, err)
+		b.confirms.expect(w, f)
+		if b.outbox.put(ctx.Done(), mail{w.sending(again), w}) != nil {
+			break
 		}
 	}
 	f.less()
@@ -244,6 +240,18 @@ func (b *Broker) fly(ctx context.Context, s *session, wires []*wire, again bool)
 		}
 		<-f.done // who was landing meanwhile has written to its wire by then
 	}
+}
+
+// sending is the message to send now. What was sent before is not touched: it
+// may still be in the outbox.
+func (w *wire) sending(again bool) *nats.Msg {
+	if !again {
+		return w.out
+	}
+	out := *w.out
+	out.Header = maps.Clone(out.Header)
+	out.Header[broker.HeaderRepeat] = []string{"1"}
+	return &out
 }
 
 // abandon stops waiting for the answer about a wire.

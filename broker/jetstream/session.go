@@ -37,6 +37,7 @@ type sessions struct {
 
 	mu      sync.Mutex // guards the fields below
 	current *session   // nil while there is no connection
+	payload int64      // the largest message that the server takes
 	changed chan struct{}
 	closed  bool
 }
@@ -70,7 +71,7 @@ func (s *sessions) watch(ctx context.Context) {
 
 // look compares what is known with the connection, and tells whether a session began.
 func (s *sessions) look() (began bool) {
-	status, number := s.nc.Status(), s.nc.Stats().Reconnects
+	status, number, payload := s.nc.Status(), s.nc.Stats().Reconnects, s.nc.MaxPayload()
 	up := status == nats.CONNECTED || status == nats.DRAINING_SUBS || status == nats.DRAINING_PUBS
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +84,7 @@ func (s *sessions) look() (began bool) {
 		s.announce()
 	}
 	if up && s.current == nil {
-		s.current = newSession(number)
+		s.current, s.payload = newSession(number), payload
 		s.announce()
 		began = true
 	}
@@ -118,6 +119,12 @@ func (s *sessions) now() (current *session, changed <-chan struct{}, closed bool
 	return s.current, s.changed, s.closed
 }
 
+func (s *sessions) maxPayload() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.payload
+}
+
 // wait returns the session, as soon as there is one.
 func (s *sessions) wait(ctx context.Context) (*session, error) {
 	for {
@@ -138,30 +145,47 @@ func (s *sessions) wait(ctx context.Context) (*session, error) {
 
 // ask runs a request to the server that may be repeated, until it has an answer:
 // again after each lost connection, within the limits of ctx and publishLimit.
-func (b *Broker) ask(ctx context.Context, request func(ctx context.Context) error) error {
+func ask[T any](ctx context.Context, b *Broker, request func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, publishLimit)
 	defer cancel()
 	for {
 		s, err := b.sessions.wait(ctx)
 		if err != nil {
-			return failure(err)
+			return *new(T), failure(err)
 		}
-		err = during(ctx, s, request)
+		answer, err := during(ctx, s, request)
 		if err == nil || !lost(err) || ctx.Err() != nil {
-			return failure(err)
+			return answer, failure(err)
 		}
 		pause(ctx, 50*time.Millisecond)
 	}
 }
 
-// during runs a request and gives it up when the session ends.
-func during(ctx context.Context, s *session, request func(ctx context.Context) error) error {
+// during runs a request and gives it up when the session or ctx ends, even when
+// the client library is busy connecting and does not look at ctx meanwhile.
+func during[T any](ctx context.Context, s *session, request func(ctx context.Context) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.over, func() { cancel(errSessionEnded) })()
-	err := request(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
-		return errSessionEnded
+	done := make(chan answer, 1)
+	go func() {
+		value, err := request(ctx)
+		done <- answer{value, err}
+	}()
+	select {
+	case a := <-done:
+		if a.err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
+			a.err = errSessionEnded
+		}
+		return a.value, a.err
+	case <-ctx.Done():
+		return *new(T), context.Cause(ctx)
 	}
-	return err
 }
+
+// none is for requests that are only about their error.
+type none = struct{}

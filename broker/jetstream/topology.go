@@ -23,33 +23,36 @@ const atOnce = 16
 // Declare makes the topology exist. The limits of a queue can be changed in
 // place; the kind of an exchange cannot.
 func (b *Broker) Declare(ctx context.Context, t broker.Topology) error {
-	return b.ask(ctx, func(ctx context.Context) error {
-		if err := b.table.catchUp(ctx, b.js); err != nil {
-			return err
+	_, err := ask(ctx, b, func(ctx context.Context) (none, error) { return none{}, b.declare(ctx, t) })
+	return err
+}
+
+func (b *Broker) declare(ctx context.Context, t broker.Topology) error {
+	if err := b.table.catchUp(ctx, b.js); err != nil {
+		return err
+	}
+	if err := b.checkTopology(t); err != nil {
+		return err
+	}
+	for _, x := range t.Exchanges {
+		if have, ok := b.table.exchange(x.Name); ok && have == x.Kind {
+			continue
 		}
-		if err := b.checkTopology(t); err != nil {
-			return err
+		if err := b.table.addExchange(ctx, x); err != nil {
+			return fmt.Errorf("declare exchange %s: %w", x.Name, err)
 		}
-		for _, x := range t.Exchanges {
-			if have, ok := b.table.exchange(x.Name); ok && have == x.Kind {
-				continue
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, q := range t.Queues {
+		g.Go(func() error {
+			if err := b.declareQueue(ctx, q); err != nil {
+				return fmt.Errorf("declare queue %s: %w", q.Name, err)
 			}
-			if err := b.table.addExchange(ctx, x); err != nil {
-				return fmt.Errorf("declare exchange %s: %w", x.Name, err)
-			}
-		}
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(atOnce)
-		for _, q := range t.Queues {
-			g.Go(func() error {
-				if err := b.declareQueue(ctx, q); err != nil {
-					return fmt.Errorf("declare queue %s: %w", q.Name, err)
-				}
-				return nil
-			})
-		}
-		return g.Wait()
-	})
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // checkTopology refuses before anything is made.
@@ -142,25 +145,28 @@ func orUnlimited(n int64) int64 {
 // Remove deletes queues with what is in them, delayed messages included, and
 // exchanges with the bindings to them.
 func (b *Broker) Remove(ctx context.Context, t broker.Topology) error {
-	return b.ask(ctx, func(ctx context.Context) error {
-		if err := b.table.catchUp(ctx, b.js); err != nil {
-			return err
+	_, err := ask(ctx, b, func(ctx context.Context) (none, error) { return none{}, b.remove(ctx, t) })
+	return err
+}
+
+func (b *Broker) remove(ctx context.Context, t broker.Topology) error {
+	if err := b.table.catchUp(ctx, b.js); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, q := range t.Queues {
+		g.Go(func() error { return b.removeQueue(gctx, q.Name) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, x := range t.Exchanges {
+		if err := b.removeExchange(ctx, x.Name); err != nil {
+			return fmt.Errorf("remove exchange %s: %w", x.Name, err)
 		}
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(atOnce)
-		for _, q := range t.Queues {
-			g.Go(func() error { return b.removeQueue(gctx, q.Name) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for _, x := range t.Exchanges {
-			if err := b.removeExchange(ctx, x.Name); err != nil {
-				return fmt.Errorf("remove exchange %s: %w", x.Name, err)
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (b *Broker) removeQueue(ctx context.Context, name string) error {
