@@ -42,12 +42,11 @@ func first(values ...string) string {
 	return ""
 }
 
-// Open opens the broker and the backend; alone says that nobody else uses them
-// when they are embedded.
-func (s *Services) Open(ctx context.Context, name string, alone bool, log *slog.Logger) (*stack.Stack, error) {
+// Open opens the broker and the backend; name is how the services know us.
+func (s *Services) Open(ctx context.Context, name string, log *slog.Logger) (*stack.Stack, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, First: alone, Logger: log})
+	return stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, Logger: log})
 }
 
 // health tells the server how the broker and the backend are.

@@ -85,7 +85,7 @@ func run(ctx context.Context, o *Options) error {
 	drain, abort, stop := engine.Signals(ctx, o.Note)
 	defer stop()
 
-	services, err := o.Services.Open(drain, "flow up", true, log)
+	services, err := o.Services.Open(drain, "flow up", log)
 	if err != nil {
 		return err
 	}

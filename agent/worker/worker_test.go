@@ -1,0 +1,342 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/broker/jetstream"
+	eventnats "github.com/elasticcode/flow/event/nats"
+	"github.com/elasticcode/flow/internal/testenv"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/result"
+	resultnats "github.com/elasticcode/flow/result/nats"
+	"github.com/elasticcode/flow/socket"
+	"github.com/elasticcode/flow/stack/natsd"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bench is one embedded server, and the sockets of one processor on it:
+// "source", whose RESULT plug leads to "target" and whose ERROR plug to "errors".
+type bench struct {
+	t         *testing.T
+	ctx       context.Context
+	server    *natsd.Server
+	endpoints []model.Endpoint
+	program   *fakeProgram
+	broker    *jetstream.Broker // of the test itself
+	results   *resultnats.Store
+}
+
+func setup(t *testing.T, source func(processor.Invocation) (any, *model.Failure), change ...func(*model.Socket)) *bench {
+	t.Helper()
+	b := &bench{t: t, ctx: testenv.Context(t, 90*time.Second)}
+	server, err := natsd.Start(b.ctx, natsd.Config{Dir: t.TempDir(), Logger: testenv.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	b.server = server
+	b.program = &fakeProgram{ran: map[string]int{}, functions: map[string]func(processor.Invocation) (any, *model.Failure){
+		"source": source,
+		"target": func(inv processor.Invocation) (any, *model.Failure) { return inv.Args[0], nil },
+		"errors": func(inv processor.Invocation) (any, *model.Failure) { return inv.Args[0], nil },
+	}}
+	queue := model.Queue{Object: model.Object{Name: "q"}, Type: model.Direct}
+	endpoint := func(task string) model.Endpoint {
+		s := model.Socket{Object: model.Object{ID: task, Name: task}, Processor: "p", Queue: "q", Task: task}.WithDefaults()
+		s.BackoffMS, s.BackoffMaxMS = 1, 5
+		return model.Endpoint{Socket: s, Queue: queue, Module: "m"}
+	}
+	from, to, failed := endpoint("source"), endpoint("target"), endpoint("errors")
+	for _, c := range change {
+		c(&from.Socket)
+	}
+	from.Out = []model.Edge{
+		{Plug: model.Plug{Object: model.Object{ID: "1", Name: "ok"}, Type: model.PlugResult, Source: "source", Target: "target"}, Target: to.Socket, TargetQueue: queue},
+		{Plug: model.Plug{Object: model.Object{ID: "2", Name: "no"}, Type: model.PlugError, Source: "source", Target: "errors"}, Target: failed.Socket, TargetQueue: queue},
+	}
+	b.endpoints = []model.Endpoint{from, to, failed}
+	b.broker, b.results, _ = b.connect()
+	for _, topology := range []broker.Topology{socket.Engine(), socket.Topology(from), socket.Topology(to), socket.Topology(failed)} {
+		if err := b.broker.Declare(b.ctx, topology); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// connect opens the services as another process would.
+func (b *bench) connect() (*jetstream.Broker, *resultnats.Store, *eventnats.Bus) {
+	b.t.Helper()
+	conn, err := b.server.Connect()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(conn.Close)
+	log := testenv.Logger(b.t)
+	br, err := jetstream.Open(b.ctx, conn, jetstream.Config{Logger: log, AckWait: 2 * time.Second})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = br.Close() })
+	results, err := resultnats.New(b.ctx, conn, resultnats.Config{Logger: log})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = results.Close() })
+	events, err := eventnats.New(b.ctx, conn, eventnats.Config{Logger: log})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return br, results, events
+}
+
+// start runs a worker with connections of its own. stop drains it; crash ends it
+// as a dying process would.
+func (b *bench) start(epoch string, fault func(point string, crash func())) (stop, crash func()) {
+	b.t.Helper()
+	br, results, events := b.connect()
+	drain, endDrain := context.WithCancel(b.ctx)
+	kill, endKill := context.WithCancel(b.ctx)
+	crash = func() {
+		endKill()
+		endDrain()
+	}
+	cfg := Config{
+		Name: "n.p.1", Node: "n", Epoch: epoch, Processor: model.Processor{Object: model.Object{Name: "p"}, Commit: "abc"}, Endpoints: b.endpoints,
+		Program: b.program, Broker: br, Results: results, Events: events, Logger: testenv.Logger(b.t), Report: func(Status) {}, Lease: 3 * time.Second,
+	}
+	if fault != nil {
+		cfg.Fault = func(point string) { fault(point, crash) }
+	}
+	w := New(cfg)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := w.Run(drain, kill); err != nil {
+			b.t.Errorf("worker: %v", err)
+		}
+		_ = br.Close() // what it had goes back, as when its process ends
+	})
+	b.t.Cleanup(func() { crash(); wg.Wait() })
+	return func() { endDrain(); wg.Wait(); endKill() }, func() { crash(); wg.Wait() }
+}
+
+func (b *bench) send(id string, value any) {
+	b.t.Helper()
+	arg, err := json.Marshal(value)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	env := model.Envelope{ID: id, Tracking: "run", Socket: "source", Args: []json.RawMessage{arg}, Created: time.Now()}
+	to := socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket)
+	if err := socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: to}}, nil); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) wait(id string) result.Result {
+	b.t.Helper()
+	r, err := b.results.Wait(b.ctx, id)
+	if err != nil {
+		b.t.Fatalf("wait for call %s: %v", id, err)
+	}
+	return r
+}
+
+// next is the id of the call that the plug makes of a call.
+func next(id, plugID string) string { return model.DeriveID(id, plugID, "0") }
+
+func echo(inv processor.Invocation) (any, *model.Failure) { return inv.Args[0], nil }
+
+func TestCallRunsAndFlowsOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo)
+	stop, _ := b.start("1", nil)
+	b.send("a", "hello")
+	if r := b.wait("a"); r.State != model.Succeeded || string(r.Value) != `"hello"` || r.Attempt != 1 {
+		t.Errorf("result of a: %+v", r)
+	}
+	if r := b.wait(next("a", "1")); string(r.Value) != `"hello"` {
+		t.Errorf("result of the call that follows: %+v", r)
+	}
+	stop()
+	stats, err := b.broker.Inspect(b.ctx, "q.p.source", "q.p.target", socket.Records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stats[0].Messages+stats[0].Unacked+stats[1].Messages+stats[1].Unacked != 0 {
+		t.Errorf("calls are left behind: %+v", stats)
+	}
+	if stats[2].Messages == 0 {
+		t.Error("no record was published")
+	}
+	if n := b.program.runs(next("a", "2")); n != 0 {
+		t.Errorf("the ERROR plug fired on success, %d times", n)
+	}
+}
+
+func TestManyCallsRunOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo)
+	b.start("1", nil)
+	const n = 500
+	for i := range n {
+		b.send(fmt.Sprint("c", i), i)
+	}
+	for i := range n {
+		b.wait(fmt.Sprint("c", i))
+		b.wait(next(fmt.Sprint("c", i), "1"))
+	}
+	for i := range n {
+		if got := b.program.runs(fmt.Sprint("c", i)); got != 1 {
+			t.Errorf("call %d ran %d times", i, got)
+		}
+	}
+}
+
+func TestFailureIsRetriedThenDead(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(processor.Invocation) (any, *model.Failure) {
+		return nil, &model.Failure{Error: "ValueError", Message: "no"}
+	}, func(s *model.Socket) { s.MaxAttempts = 3 })
+	b.start("1", nil)
+	b.send("a", 1)
+	if r := b.wait("a"); r.State != model.Dead || r.Attempt != 3 || r.Failure.Error != "ValueError" {
+		t.Errorf("result: %+v", r)
+	}
+	if got := b.program.runs("a"); got != 3 {
+		t.Errorf("it ran %d times, want 3", got)
+	}
+	var told struct{ Error, Call string }
+	if err := json.Unmarshal(b.wait(next("a", "2")).Value, &told); err != nil || told.Error != "ValueError" || told.Call != "a" {
+		t.Errorf("the ERROR plug carried %+v, %v", told, err)
+	}
+}
+
+func TestPermanentFailureIsNotRetried(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(processor.Invocation) (any, *model.Failure) {
+		return nil, &model.Failure{Error: "Bad", Permanent: true}
+	}, func(s *model.Socket) { s.MaxAttempts = 3 })
+	b.start("1", nil)
+	b.send("a", 1)
+	if r := b.wait("a"); r.State != model.Failed || b.program.runs("a") != 1 {
+		t.Errorf("state %s after %d runs", r.State, b.program.runs("a"))
+	}
+}
+
+func TestCrashChargesOnlyTheCallThatRan(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		if string(inv.Args[0]) == `"poison"` {
+			panic(crash{})
+		}
+		return inv.Args[0], nil
+	})
+	b.start("1", nil)
+	b.send("bad", "poison")
+	for i := range 20 {
+		b.send(fmt.Sprint("good", i), i)
+	}
+	for i := range 20 {
+		if r := b.wait(fmt.Sprint("good", i)); r.State != model.Succeeded || r.Attempt != 1 {
+			t.Errorf("an innocent call ended %s at attempt %d: %+v", r.State, r.Attempt, r.Failure)
+		}
+	}
+	if r := b.wait("bad"); r.State != model.Dead || r.Failure.Error != model.FailureCrash || b.program.runs("bad") != crashBudget {
+		t.Errorf("the poison ended %s after %d runs: %+v", r.State, b.program.runs("bad"), r.Failure)
+	}
+}
+
+func TestTimeoutEndsTheRun(t *testing.T) {
+	t.Parallel()
+	forever := make(chan struct{})
+	t.Cleanup(func() { close(forever) })
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		if string(inv.Args[0]) == `"hang"` {
+			<-forever
+		}
+		return inv.Args[0], nil
+	}, func(s *model.Socket) { s.TimeoutMS = 200 })
+	b.start("1", nil)
+	b.send("slow", "hang")
+	b.send("quick", 1)
+	if r := b.wait("slow"); r.State != model.Failed || r.Failure.Error != model.FailureTimeout {
+		t.Errorf("the hanging call: %+v", r)
+	}
+	if r := b.wait("quick"); r.State != model.Succeeded {
+		t.Errorf("the call behind it: %+v", r)
+	}
+}
+
+func TestDuplicateRunsOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo)
+	b.start("1", nil)
+	b.send("a", 1)
+	b.wait("a")
+	env := model.Envelope{ID: "a", Tracking: "run", Socket: "source", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
+	m, err := socket.Encode(socket.Outgoing{Envelope: env, To: socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket), Repeat: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.broker.Publish(b.ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	b.send("last", 1) // behind the repeat in the same queue
+	b.wait("last")
+	if got := b.program.runs("a"); got != 1 {
+		t.Errorf("the call ran %d times", got)
+	}
+}
+
+// TestCrashBetweenAllSteps ends the worker's process at every fault point: the
+// call must still end once, and what follows from it must run once.
+func TestCrashBetweenAllSteps(t *testing.T) {
+	t.Parallel()
+	for _, point := range []string{"before result", "after result", "after publish", "before ack", "after ack"} {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, echo)
+			var once atomic.Bool
+			dead := make(chan struct{})
+			_, _ = b.start("1", func(at string, crash func()) {
+				if at == point && !once.Swap(true) {
+					crash()
+					close(dead)
+					runtime.Goexit()
+				}
+			})
+			b.send("a", "x")
+			<-dead
+			b.start("2", nil)
+			if r := b.wait("a"); r.State != model.Succeeded {
+				t.Errorf("the call ended %s", r.State)
+			}
+			if r := b.wait(next("a", "1")); r.State != model.Succeeded {
+				t.Errorf("the call that follows ended %s", r.State)
+			}
+			want := 1
+			if point == "before result" {
+				want = 2 // nobody knew that it had run
+			}
+			if got := b.program.runs("a"); got != want {
+				t.Errorf("the function ran %d times, want %d", got, want)
+			}
+			if got := b.program.runs(next("a", "1")); got != 1 {
+				t.Errorf("the function that follows ran %d times", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/server/joiner"
+	"github.com/elasticcode/flow/store"
+)
+
+// catalog finds the targets of joins, and remembers them for a moment so that
+// values that come in thousands do not each ask the database.
+type catalog struct {
+	store *store.Store
+
+	mu      sync.Mutex // guards targets
+	targets map[string]entry
+}
+
+type entry struct {
+	target joiner.Target
+	until  time.Time
+}
+
+// fresh is how long a target is remembered.
+const fresh = time.Second
+
+func newCatalog(s *store.Store) *catalog {
+	return &catalog{store: s, targets: map[string]entry{}}
+}
+
+// Target returns the socket, its function, and the arguments that plugs feed.
+func (c *catalog) Target(ctx context.Context, network, name string) (joiner.Target, error) {
+	key := network + "/" + name
+	c.mu.Lock()
+	e, ok := c.targets[key]
+	c.mu.Unlock()
+	if ok && time.Now().Before(e.until) {
+		return e.target, nil
+	}
+	t, err := c.look(ctx, network, name)
+	if err != nil {
+		return joiner.Target{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.targets) > 10_000 {
+		clear(c.targets)
+	}
+	c.targets[key] = entry{target: t, until: time.Now().Add(fresh)}
+	return t, nil
+}
+
+func (c *catalog) look(ctx context.Context, network, name string) (joiner.Target, error) {
+	s, err := c.store.Socket(ctx, network, name)
+	if err != nil {
+		return joiner.Target{}, err
+	}
+	task, err := c.task(ctx, s)
+	if err != nil {
+		return joiner.Target{}, err
+	}
+	t := joiner.Target{Socket: s, Task: task}
+	for cursor := ""; ; {
+		page, err := c.store.Plugs(ctx, network, store.List{Cursor: cursor, Limit: 500})
+		if err != nil {
+			return joiner.Target{}, err
+		}
+		for _, p := range page.Items {
+			if p.Target == name && p.Argument != "" {
+				t.Fed = append(t.Fed, p.Argument)
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			return t, nil
+		}
+	}
+}
+
+func (c *catalog) task(ctx context.Context, s model.Socket) (model.Task, error) {
+	page, err := c.store.Tasks(ctx, s.Network, s.Processor, store.List{Limit: 500})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return model.Task{}, err
+	}
+	for _, t := range page.Items {
+		if t.Name == s.Task {
+			return t, nil
+		}
+	}
+	return model.Task{}, joiner.ErrUndescribed
+}

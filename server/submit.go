@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/server/api"
+	"github.com/elasticcode/flow/server/topology"
+	"github.com/elasticcode/flow/socket"
+)
+
+// submitter makes the API's calls durable: one confirm window holds them and
+// the records of them, so that accepted means durable and the database is not
+// needed to accept.
+type submitter struct{ sender *socket.Sender }
+
+var _ api.Submitter = submitter{}
+
+// Submit publishes the calls and their records.
+func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
+	out := make([]socket.Outgoing, len(calls))
+	records := make([]model.Call, len(calls))
+	for i, c := range calls {
+		out[i] = socket.Outgoing{Envelope: c.Envelope, To: destination(c), Repeat: c.Repeat}
+		state := model.Queued
+		if c.Envelope.Argument != "" {
+			state = model.Waiting
+		}
+		records[i] = c.Envelope.Call(state)
+		if c.Endpoint != nil {
+			records[i].Queue, records[i].Processor = c.Endpoint.Queue.Name, c.Endpoint.Socket.Processor
+			records[i].Module, records[i].Task = c.Endpoint.Module, c.Endpoint.Socket.Task
+		} else {
+			records[i].Module, records[i].Task = c.Module, c.Task
+		}
+	}
+	return s.sender.Send(ctx, out, records)
+}
+
+func destination(c api.Outgoing) socket.Address {
+	switch {
+	case c.Endpoint == nil:
+		return socket.Shared(c.Envelope.Network, c.Module, c.Task)
+	case c.Envelope.Argument != "":
+		return socket.Address{Key: socket.Joins}
+	}
+	return socket.Own(c.Endpoint.Queue, c.Endpoint.Socket)
+}
+
+// board is the topology as the API wants to see it.
+type board struct{ *topology.Topology }
+
+var (
+	_ api.Topology  = board{}
+	_ api.Inspector = board{}
+)
+
+// Waiting counts the calls that Forget would end.
+func (b board) Waiting(ctx context.Context, g api.Gone) (int64, error) {
+	return b.Topology.Waiting(ctx, topology.Gone(g))
+}
+
+// Forget removes what is not needed any more.
+func (b board) Forget(ctx context.Context, g api.Gone) error {
+	return b.Topology.Forget(ctx, topology.Gone(g))
+}

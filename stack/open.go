@@ -1,0 +1,143 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/elasticcode/flow/broker/amqp"
+	"github.com/elasticcode/flow/broker/jetstream"
+	eventnats "github.com/elasticcode/flow/event/nats"
+	eventredis "github.com/elasticcode/flow/event/redis"
+	resultnats "github.com/elasticcode/flow/result/nats"
+	resultredis "github.com/elasticcode/flow/result/redis"
+	"github.com/elasticcode/flow/store"
+	"github.com/elasticcode/flow/store/postgres"
+	"github.com/elasticcode/flow/store/sqlite"
+)
+
+func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
+	u, err := parse("broker", cfg.Broker)
+	if err != nil {
+		return err
+	}
+	switch u.scheme {
+	case "amqp", "amqps":
+		b, err := amqp.Open(ctx, amqp.Config{URLs: []string{u.raw}, Prefix: u.prefix, Name: cfg.Name, Logger: cfg.Logger})
+		if err != nil {
+			return err
+		}
+		s.Broker = b
+		s.onClose(b.Close)
+		s.health = append(s.health, check{"broker", func(context.Context) error {
+			if ok, message := b.Health(); !ok {
+				return fmt.Errorf("%s", message)
+			}
+			return nil
+		}})
+	case "nats", "tls", "embedded":
+		conn, err := s.nats(ctx, cfg, u)
+		if err != nil {
+			return err
+		}
+		// A server in this process has just started: what an earlier life left
+		// unsettled can be delivered at once.
+		b, err := jetstream.Open(ctx, conn, jetstream.Config{Prefix: u.prefix, Logger: cfg.Logger, Exclusive: u.scheme == "embedded"})
+		if err != nil {
+			return err
+		}
+		s.Broker = b
+		s.onClose(b.Close)
+		s.health = append(s.health, check{"broker", func(ctx context.Context) error { return conn.FlushWithContext(ctx) }})
+	default:
+		return fmt.Errorf("the broker URL's scheme %q is unknown: use %s", u.scheme, examples["broker"])
+	}
+	return nil
+}
+
+func (s *Stack) openBackend(ctx context.Context, cfg Config) error {
+	u, err := parse("backend", cfg.Backend)
+	if err != nil {
+		return err
+	}
+	switch u.scheme {
+	case "redis", "rediss":
+		return s.openRedis(ctx, cfg, u)
+	case "nats", "tls", "embedded":
+		conn, err := s.nats(ctx, cfg, u)
+		if err != nil {
+			return err
+		}
+		events, err := eventnats.New(ctx, conn, eventnats.Config{Prefix: u.prefix, Logger: cfg.Logger})
+		if err != nil {
+			return err
+		}
+		results, err := resultnats.New(ctx, conn, resultnats.Config{Prefix: u.prefix, Logger: cfg.Logger})
+		if err != nil {
+			return err
+		}
+		s.onClose(results.Close)
+		s.Events, s.Results = events, results
+		s.health = append(s.health, check{"backend", results.Health})
+	default:
+		return fmt.Errorf("the backend URL's scheme %q is unknown: use %s", u.scheme, examples["backend"])
+	}
+	return nil
+}
+
+// openRedis opens two clients: news must never take the connections that
+// results and claims need.
+func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
+	client := func() (*goredis.Client, error) {
+		opts, err := goredis.ParseURL(u.raw)
+		if err != nil {
+			return nil, fmt.Errorf("the backend URL cannot be read: it should look like %s", examples["backend"])
+		}
+		opts.ClientName = cfg.Name
+		opts.ContextTimeoutEnabled = true
+		opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+		c := goredis.NewClient(opts)
+		s.onClose(c.Close)
+		return c, nil
+	}
+	forEvents, err := client()
+	if err != nil {
+		return err
+	}
+	forResults, err := client()
+	if err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := forResults.Ping(asking).Err(); err != nil {
+		return fmt.Errorf("connect to Redis at %s: %w: is it running, and is the address right?", u.shown, err)
+	}
+	results := resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
+	s.onClose(results.Close)
+	s.Events = eventredis.New(forEvents, eventredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
+	s.Results = results
+	s.health = append(s.health, check{"backend", results.Health})
+	return nil
+}
+
+// OpenStore opens the database. It is for the server only.
+func OpenStore(ctx context.Context, raw string) (*store.Store, error) {
+	u, err := parse("database", raw)
+	if err != nil {
+		return nil, err
+	}
+	switch u.scheme {
+	case "postgres", "postgresql":
+		return postgres.Open(ctx, u.raw)
+	case "sqlite":
+		return sqlite.Open(ctx, u.path)
+	case "embedded":
+		return sqlite.Open(ctx, filepath.Join(u.path, "flow.db"))
+	}
+	return nil, fmt.Errorf("the database URL's scheme %q is unknown: use %s", u.scheme, examples["database"])
+}

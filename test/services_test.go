@@ -1,0 +1,97 @@
+package test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/redis/go-redis/v9"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/broker/amqp"
+	"github.com/elasticcode/flow/socket"
+	"github.com/elasticcode/flow/store/postgres"
+)
+
+// schema makes a schema for a script and returns the URL that uses it.
+func schema(url, name string) (dsn string, drop func(), err error) {
+	exec := func(statement string) error {
+		db, err := sql.Open("pgx", url)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, err = db.ExecContext(ctx, statement)
+		return err
+	}
+	if err := exec("CREATE SCHEMA " + name); err != nil {
+		return "", nil, err
+	}
+	return with(url, "search_path", name), func() { _ = exec("DROP SCHEMA " + name + " CASCADE") }, nil
+}
+
+// removeQueues deletes what a script has declared on RabbitMQ: everything that
+// its database says, and the engine's own queues.
+func removeQueues(t *testing.T, brokerURL, db, prefix string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	b, err := amqp.Open(ctx, amqp.Config{URLs: []string{brokerURL}, Prefix: prefix, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Logf("clean RabbitMQ: %v", err)
+		return
+	}
+	defer b.Close()
+	gone := socket.Engine()
+	gone.Queues = append(gone.Queues, broker.Queue{Name: broker.DeadLetters})
+	if s, err := postgres.Open(ctx, db); err == nil {
+		defer s.Close()
+		endpoints, err := s.Endpoints(ctx, "")
+		if err != nil {
+			t.Logf("clean RabbitMQ: %v", err) // the script never migrated its schema
+		}
+		for _, e := range endpoints {
+			topology := socket.Topology(e)
+			gone.Exchanges = append(gone.Exchanges, topology.Exchanges...)
+			gone.Queues = append(gone.Queues, topology.Queues...)
+		}
+	}
+	if err := b.Remove(ctx, gone); err != nil {
+		t.Logf("clean RabbitMQ: %v", err)
+	}
+}
+
+// removeKeys deletes the keys of a script.
+func removeKeys(t *testing.T, rawURL, prefix string) {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(&redis.Options{Addr: u.Host})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for it := c.Scan(ctx, 0, prefix+".*", 1000).Iterator(); it.Next(ctx); {
+		c.Del(ctx, it.Val())
+	}
+}
+
+// decodeList reads the JSON array of a listing.
+func decodeList(ts *testscript.TestScript, listing string) []map[string]any {
+	var out []map[string]any
+	d := json.NewDecoder(strings.NewReader(listing))
+	if err := d.Decode(&out); err != nil {
+		ts.Fatalf("not a JSON array: %v\n%s", err, listing)
+	}
+	return out
+}
