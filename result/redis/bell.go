@@ -73,13 +73,13 @@ func (s *Store) session(ctx context.Context) (stood bool, err error) {
 		switch m := m.(type) {
 		case *redis.Subscription: // what rang before this was not heard
 			stood, looked = true, time.Now()
-			s.fetch(ctx, s.waiters.calls())
+			s.fetch(ctx, s.waiters.Calls())
 		case *redis.Message:
-			s.fetch(ctx, s.waiters.among(strings.Split(m.Payload, between)))
+			s.fetch(ctx, s.waiters.Among(strings.Split(m.Payload, between)))
 		}
 		if time.Since(looked) >= glance {
 			looked = time.Now()
-			s.fetch(ctx, s.waiters.calls())
+			s.fetch(ctx, s.waiters.Calls())
 		}
 	}
 }
@@ -97,5 +97,5 @@ func (s *Store) fetch(ctx context.Context, calls []string) {
 		s.log.WarnContext(ctx, "fetching results for who waits failed, trying again soon", "err", err)
 		return
 	}
-	s.waiters.tell(known)
+	s.waiters.Tell(known)
 }

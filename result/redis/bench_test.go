@@ -35,11 +35,11 @@ func batch(n int) ([]string, []result.Result) {
 
 func BenchmarkPut(b *testing.B) {
 	s := bench(b)
+	_, results := batch(b.N + size)
+	b.ReportAllocs()
+	b.ResetTimer()
 	for n := 0; n < b.N; n += size {
-		b.StopTimer()
-		_, results := batch(size)
-		b.StartTimer()
-		if err := s.Put(b.Context(), time.Minute, results...); err != nil {
+		if err := s.Put(b.Context(), time.Minute, results[n:n+size]...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -47,11 +47,11 @@ func BenchmarkPut(b *testing.B) {
 
 func BenchmarkClaim(b *testing.B) {
 	s := bench(b)
+	calls, _ := batch(b.N + size)
+	b.ReportAllocs()
+	b.ResetTimer()
 	for n := 0; n < b.N; n += size {
-		b.StopTimer()
-		calls, _ := batch(size)
-		b.StartTimer()
-		if _, err := s.Claim(b.Context(), "node1/proc1/1", time.Minute, calls...); err != nil {
+		if _, err := s.Claim(b.Context(), "node1/proc1/1", time.Minute, calls[n:n+size]...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -61,14 +61,13 @@ func BenchmarkClaimAndPut(b *testing.B) {
 	for _, n := range []int{1, size} {
 		b.Run(fmt.Sprintf("batch of %d", n), func(b *testing.B) {
 			s := bench(b)
-			for done := 0; done < b.N; done += n {
-				b.StopTimer()
-				calls, results := batch(n)
-				b.StartTimer()
-				if _, err := s.Claim(b.Context(), "node1/proc1/1", time.Minute, calls...); err != nil {
+			calls, results := batch(b.N + n)
+			b.ResetTimer()
+			for i := 0; i < b.N; i += n {
+				if _, err := s.Claim(b.Context(), "node1/proc1/1", time.Minute, calls[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
-				if err := s.Put(b.Context(), time.Minute, results...); err != nil {
+				if err := s.Put(b.Context(), time.Minute, results[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
 			}

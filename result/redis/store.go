@@ -46,7 +46,7 @@ type Store struct {
 	log     *slog.Logger
 	bell    string
 	cluster bool
-	waiters waiters
+	waiters *result.Waiters
 }
 
 var _ result.Store = (*Store)(nil)
@@ -63,13 +63,13 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 		client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result"), cluster: cluster,
 	}
 	s.bell = s.prefix + "{results}:bell"
-	s.waiters.byCall = map[string]map[chan result.Result]struct{}{}
+	s.waiters = result.NewWaiters(s.listen, s.Get)
 	return s
 }
 
 // Close ends the subscription that waiters share. The client stays open.
 func (s *Store) Close() error {
-	s.waiters.close()
+	s.waiters.Close()
 	return nil
 }
 
