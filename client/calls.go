@@ -143,7 +143,7 @@ func (c *Client) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call
 func (c *Client) Result(ctx context.Context, id string, wait time.Duration) (Outcome, error) {
 	end := time.Now().Add(wait)
 	for {
-		step := min(max(time.Until(end), 0), maxWait)
+		began, step := time.Now(), min(max(time.Until(end), 0), maxWait)
 		q := url.Values{}
 		if step > 0 {
 			q.Set("wait", step.Round(time.Millisecond).String())
@@ -155,6 +155,25 @@ func (c *Client) Result(ctx context.Context, id string, wait time.Duration) (Out
 		if err != nil || out.Done() || time.Until(end) <= 0 {
 			return out, err
 		}
+		if time.Since(began) < step/2 {
+			// The server answers early when it stops: do not press it.
+			pause(ctx, min(early, time.Until(end)))
+		}
+	}
+}
+
+// early is how long to wait before asking again a server that did not wait.
+const early = 500 * time.Millisecond
+
+// pause waits; it is false when ctx has ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 

@@ -90,14 +90,7 @@ func (s *stream) pause(ctx context.Context, lived time.Duration) bool {
 		s.delay = 0
 	}
 	s.delay = min(max(2*s.delay, firstDelay), maxDelay)
-	t := time.NewTimer(s.delay)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return pause(ctx, s.delay)
 }
 
 func retryable(err error) bool {

@@ -22,10 +22,9 @@ func (a *API) agentRoutes() {
 	const tag = "agents"
 	beat := op(http.MethodPost, "/v1/agents/heartbeat", "heartbeat", tag, "Report a node, its agent and its workers",
 		http.StatusBadRequest, http.StatusUnprocessableEntity)
-	// An agent of another version may say more or less than this server knows.
-	beat.SkipValidateBody = true
-	beat.MaxBodyBytes = 8 << 20
+	readsJSON(&beat, 8<<20)
 	register(a, beat, a.heartbeat)
+	describeJSON[model.Heartbeat](a, beat)
 
 	plan := op(http.MethodGet, "/v1/plan", "get-plan", tag, "Show what a node is wanted to run, waiting for a change when asked to", http.StatusUnprocessableEntity)
 	plan.Description = "Answers 304 when the plan is still the version given, after the wait."
@@ -33,13 +32,22 @@ func (a *API) agentRoutes() {
 
 	tasks := op(http.MethodPut, "/v1/processors/{name}/tasks", "report-tasks", tag, "Report the functions of a processor's module",
 		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
-	tasks.SkipValidateBody = true
-	tasks.MaxBodyBytes = 32 << 20
+	readsJSON(&tasks, 32<<20)
 	register(a, tasks, a.reportTasks)
+	describeJSON[client.TasksReport](a, tasks)
 }
 
-func (a *API) heartbeat(ctx context.Context, in *struct{ Body model.Heartbeat }) (*body[client.HeartbeatAnswer], error) {
-	h := in.Body
+// heartbeatIn and tasksReport are read leniently: an agent of another version
+// may say more or less than this server knows.
+type heartbeatIn struct {
+	RawBody []byte `contentType:"application/json"`
+}
+
+func (a *API) heartbeat(ctx context.Context, in *heartbeatIn) (*body[client.HeartbeatAnswer], error) {
+	var h model.Heartbeat
+	if err := json.Unmarshal(in.RawBody, &h); err != nil {
+		return nil, undecoded(err)
+	}
 	if err := check(model.CheckName("node", h.Node.Name)); err != nil {
 		return nil, err
 	}
@@ -135,18 +143,22 @@ func (notModified) GetStatus() int { return http.StatusNotModified }
 type tasksReport struct {
 	InNetwork
 	Named
-	Body client.TasksReport
+	RawBody []byte `contentType:"application/json"`
 }
 
 func (a *API) reportTasks(ctx context.Context, in *tasksReport) (*struct{}, error) {
+	var report client.TasksReport
+	if err := json.Unmarshal(in.RawBody, &report); err != nil {
+		return nil, undecoded(err)
+	}
 	p, err := a.cfg.Store.Processor(ctx, in.Network, in.Name)
 	if err != nil {
 		return nil, err
 	}
-	if in.Body.Generation > 0 && in.Body.Generation < p.Generation && in.Body.Commit != p.Commit {
-		return nil, &store.Conflict{Kind: "processor", Name: p.Name, Why: fmt.Sprintf("it is at generation %d and not %d", p.Generation, in.Body.Generation)}
+	if report.Generation > 0 && report.Generation < p.Generation && report.Commit != p.Commit {
+		return nil, &store.Conflict{Kind: "processor", Name: p.Name, Why: fmt.Sprintf("it is at generation %d and not %d", p.Generation, report.Generation)}
 	}
-	if err := a.cfg.Store.PutTasks(ctx, in.Network, in.Name, in.Body.Commit, in.Body.Tasks); err != nil {
+	if err := a.cfg.Store.PutTasks(ctx, in.Network, in.Name, report.Commit, report.Tasks); err != nil {
 		return nil, err
 	}
 	a.announce(ctx, "task", in.Network, in.Name, "updated")

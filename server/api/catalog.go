@@ -99,9 +99,10 @@ func (c *catalog) get(ctx context.Context, key string, find func(context.Context
 	}
 }
 
-// away tells whether the database could not be asked.
+// away tells whether the database could not be asked: everything but the answer
+// that there is no such thing.
 func away(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
+	return err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrAmbiguous)
 }
 
 func (c *catalog) put(key string, e catalogEntry) {

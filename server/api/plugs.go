@@ -63,11 +63,11 @@ func (a *API) createPlug(ctx context.Context, in *creation[client.PlugInput]) (*
 // takes that back.
 func (a *API) preparePlug(ctx context.Context, p model.Plug) (undo func(), err error) {
 	if _, err := a.cfg.Store.Socket(ctx, p.Network, p.Source); err != nil {
-		return nil, fmt.Errorf("source: %w", err)
+		return nil, about("source", err)
 	}
 	target, err := a.cfg.Store.Socket(ctx, p.Network, p.Target)
 	if err != nil {
-		return nil, fmt.Errorf("target: %w", err)
+		return nil, about("target", err)
 	}
 	if p.Argument != "" {
 		if err := a.takes(ctx, target, p.Argument); err != nil {

@@ -103,6 +103,17 @@ func check(err error) error {
 	return invalid(err.Error(), "correct it and try again")
 }
 
+// about says in a problem what it is about; other errors are wrapped.
+func about(what string, err error) error {
+	var p *client.Problem
+	if !errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	out := *p
+	out.Detail = what + ": " + p.Detail
+	return &out
+}
+
 // problem explains an error to the person who asked. What is not meant for
 // people goes to the log only.
 func (a *API) problem(ctx context.Context, operation string, err error) *client.Problem {

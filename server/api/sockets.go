@@ -158,7 +158,7 @@ func (a *API) movable(ctx context.Context, old, next model.Endpoint) error {
 			continue
 		}
 		if err := a.takes(ctx, next.Socket, p.Argument); err != nil {
-			return fmt.Errorf("plug %s: %w", p.Name, err)
+			return about("plug "+p.Name, err)
 		}
 	}
 	return nil

@@ -83,6 +83,11 @@ func decode(data []byte, into any) error {
 		}
 		err = errors.New("there is text behind the JSON value")
 	}
+	return undecoded(err)
+}
+
+// undecoded explains why a body could not be read.
+func undecoded(err error) *client.Problem {
 	var mistyped *json.UnmarshalTypeError
 	if errors.As(err, &mistyped) || strings.HasPrefix(err.Error(), "json: unknown field") {
 		return invalid("the request cannot be accepted: "+strings.TrimPrefix(err.Error(), "json: "), "look at /v1/openapi.json for what this operation takes")
@@ -164,7 +169,10 @@ func (a *API) submit(ctx context.Context, network string, calls []client.Submiss
 	for i, s := range calls {
 		o, known, err := a.outgoing(ctx, network, s)
 		if err != nil {
-			return nil, placed(err, i, len(calls))
+			if len(calls) == 1 {
+				return nil, err
+			}
+			return nil, a.placed(ctx, err, i)
 		}
 		if known != nil {
 			out[i] = *known
@@ -185,11 +193,11 @@ func (a *API) submit(ctx context.Context, network string, calls []client.Submiss
 	return out, nil
 }
 
-// placed says which call of a batch a problem is about.
-func placed(err error, i, of int) error {
-	var p *client.Problem
-	if of == 1 || !errors.As(err, &p) {
-		return err
+// placed says which call of a batch is at fault.
+func (a *API) placed(ctx context.Context, err error, i int) error {
+	p := &client.Problem{}
+	if !errors.As(err, &p) {
+		p = a.problem(ctx, "submit-calls", err)
 	}
 	out := *p
 	out.Detail = fmt.Sprintf("call %d of the batch: %s", i+1, p.Detail)
@@ -296,10 +304,8 @@ func callID(network string, s client.Submission) string {
 func (a *API) known(ctx context.Context, e model.Envelope) (*client.Submitted, error) {
 	c, err := a.cfg.Store.Call(ctx, e.ID)
 	switch {
-	case errors.Is(err, store.ErrNotFound), away(err):
+	case errors.Is(err, store.ErrNotFound) || away(err):
 		return nil, nil
-	case err != nil:
-		return nil, err
 	case c.Network != e.Network || e.Socket != "" && c.Socket != e.Socket:
 		return nil, problem(http.StatusConflict, fmt.Sprintf("call %s exists already, and is one of socket %s", e.ID, c.Socket), "use another id")
 	}
