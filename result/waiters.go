@@ -64,7 +64,8 @@ func (w *Waiters) Wait(ctx context.Context, call string) (Result, error) {
 
 // await waits for one call. It is on the list before it looks, so a result that
 // comes between looking and waiting is not missed; and the list is looked through
-// whenever listening begins, so that need not be the case yet.
+// whenever listening begins, so that need not be the case yet. For the same reason
+// it goes on waiting when it cannot look now.
 func (w *Waiters) await(ctx context.Context, call string) (Result, error) {
 	got, err := w.add(call)
 	if err != nil {
@@ -72,10 +73,7 @@ func (w *Waiters) await(ctx context.Context, call string) (Result, error) {
 	}
 	defer w.remove(call, got)
 	known, err := w.get(ctx, call)
-	switch {
-	case ctx.Err() != nil:
-		return Result{}, ctx.Err()
-	case err != nil:
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrUnavailable) {
 		return Result{}, err
 	}
 	if r, ok := known[call]; ok {
@@ -85,6 +83,9 @@ func (w *Waiters) await(ctx context.Context, call string) (Result, error) {
 	case r := <-got:
 		return r, nil
 	case <-ctx.Done():
+		if errors.Is(err, ErrUnavailable) && !errors.Is(err, ctx.Err()) {
+			return Result{}, fmt.Errorf("%w; at first: %w", ctx.Err(), err)
+		}
 		return Result{}, ctx.Err()
 	}
 }
