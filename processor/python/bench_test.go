@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/processor/python"
 )
@@ -30,10 +30,7 @@ func prepare(t testing.TB, module string, files map[string]string) (processor.Pr
 			t.Fatal(err)
 		}
 	}
-	r, err := python.New(python.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := python.New(python.Config{Logger: testenv.Logger(t)})
 	return r.Prepare(t.Context(), processor.Spec{Dir: dir, Module: module, CacheDir: t.TempDir()})
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 	InstallTimeout time.Duration
 	// StartTimeout bounds the import of a module; 0 means frame.DefaultStartTimeout.
 	StartTimeout time.Duration
-	// Logger is required.
+	// Logger says when an environment is made; nil is silence.
 	Logger *slog.Logger
 }
 
@@ -41,9 +41,9 @@ type Runtime struct {
 var _ processor.Runtime = (*Runtime)(nil)
 
 // New returns a Runtime.
-func New(c Config) (*Runtime, error) {
+func New(c Config) *Runtime {
 	if c.Logger == nil {
-		return nil, errors.New("python runtime: a logger is required")
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Interpreter == "" {
 		c.Interpreter = DefaultInterpreter
@@ -52,7 +52,7 @@ func New(c Config) (*Runtime, error) {
 		c.InstallTimeout = DefaultInstallTimeout
 	}
 	c.Logger = c.Logger.With("component", "python")
-	return &Runtime{config: c}, nil
+	return &Runtime{config: c}
 }
 
 // Prepare finds the interpreter and installs what the code depends on.

@@ -1,0 +1,133 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// tree returns the files of a commit, which is brought into the cache, without
+// credentials, if it is not there.
+func (c *Cache) tree(ctx context.Context, rawURL, commit string) (*object.Tree, error) {
+	r, err := c.repository(rawURL, "")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	if err := c.ensure(ctx, r, commit); err != nil {
+		return nil, err
+	}
+	return r.tree(commit)
+}
+
+func (r repository) tree(commit string) (*object.Tree, error) {
+	found, err := object.GetCommit(r.open(), plumbing.NewHash(commit))
+	if err != nil {
+		return nil, cacheError(fmt.Errorf("read commit %s: %w", commit, err))
+	}
+	tree, err := found.Tree()
+	if err != nil {
+		return nil, cacheError(fmt.Errorf("read commit %s: %w", commit, err))
+	}
+	return tree, nil
+}
+
+// FileExists tells whether a commit has a file or folder at the path, which has
+// slashes and begins at the root of the repository. The commit should have been
+// resolved before.
+func (c *Cache) FileExists(ctx context.Context, rawURL, commit, name string) (bool, error) {
+	tree, err := c.tree(ctx, rawURL, commit)
+	if err != nil {
+		return false, err
+	}
+	name = inTree(name)
+	if name == "" {
+		return true, nil
+	}
+	_, err = tree.FindEntry(name)
+	return err == nil, ignoreMissing(err)
+}
+
+// ErrNoFile says that a commit has no such file.
+var ErrNoFile = errors.New("no such file in the commit")
+
+// maxRead is the largest file that ReadFile returns.
+const maxRead = 16 << 20
+
+// ReadFile returns the content of a file of a commit.
+func (c *Cache) ReadFile(ctx context.Context, rawURL, commit, name string) ([]byte, error) {
+	tree, err := c.tree(ctx, rawURL, commit)
+	if err != nil {
+		return nil, err
+	}
+	file, err := tree.File(inTree(name))
+	if errors.Is(err, object.ErrFileNotFound) {
+		return nil, fmt.Errorf("read %s: %w", name, ErrNoFile)
+	}
+	if err != nil {
+		return nil, cacheError(err)
+	}
+	if file.Size > maxRead {
+		return nil, fmt.Errorf("read %s: it has %d bytes, at most %d are read", name, file.Size, maxRead)
+	}
+	in, err := file.Reader()
+	if err != nil {
+		return nil, cacheError(err)
+	}
+	defer func() { _ = in.Close() }()
+	return io.ReadAll(in)
+}
+
+// List returns the paths of all files of a commit below a folder (empty: the
+// root), in order. They begin at the root of the repository.
+func (c *Cache) List(ctx context.Context, rawURL, commit, folder string) ([]string, error) {
+	tree, err := c.tree(ctx, rawURL, commit)
+	if err != nil {
+		return nil, err
+	}
+	folder = inTree(folder)
+	if folder != "" {
+		tree, err = tree.Tree(folder)
+		if errors.Is(err, object.ErrDirectoryNotFound) {
+			return nil, fmt.Errorf("list %s: %w", folder, ErrNoFile)
+		}
+		if err != nil {
+			return nil, cacheError(err)
+		}
+	}
+	walker := object.NewTreeWalker(tree, true, nil)
+	defer walker.Close()
+	var out []string
+	for {
+		name, entry, err := walker.Next()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, cacheError(err)
+		}
+		if entry.Mode != filemode.Dir && entry.Mode != filemode.Submodule {
+			out = append(out, path.Join(folder, name))
+		}
+	}
+}
+
+func inTree(name string) string {
+	name = strings.Trim(path.Clean("/"+name), "/")
+	return name
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, object.ErrEntryNotFound) || errors.Is(err, object.ErrDirectoryNotFound) || errors.Is(err, plumbing.ErrObjectNotFound) {
+		return nil
+	}
+	return err
+}
