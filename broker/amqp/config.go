@@ -34,8 +34,9 @@ type Config struct {
 	Logger *slog.Logger
 
 	// openWait bounds Open; writeWait bounds one write to a socket, after which
-	// the peer counts as gone. Only tests change them.
+	// the peer counts as gone; maxConsumers share a connection. Only tests change them.
 	openWait, writeWait time.Duration
+	maxConsumers        int
 }
 
 func (c Config) withDefaults() Config {
@@ -59,6 +60,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.writeWait == 0 {
 		c.writeWait = 10 * time.Second
+	}
+	if c.maxConsumers == 0 {
+		c.maxConsumers = 1000
 	}
 	return c
 }

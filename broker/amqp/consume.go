@@ -11,10 +11,6 @@ import (
 	"github.com/rabbitmq/amqp091-go"
 )
 
-// maxChannels is how many consumers share a connection. RabbitMQ allows 2047
-// channels; one reader goroutine serves them all.
-const maxChannels = 1000
-
 // Consume delivers messages of a queue until ctx ends.
 func (b *Broker) Consume(ctx context.Context, queue string, prefetch int, out chan<- *broker.Delivery) error {
 	prefetch = min(max(prefetch, 1), math.MaxUint16)
@@ -51,7 +47,7 @@ func (b *Broker) place() *link {
 	b.placing.Lock()
 	defer b.placing.Unlock()
 	for _, l := range append([]*link{b.consuming}, b.more...) {
-		if l.channels.Add(1) <= maxChannels {
+		if l.channels.Add(1) <= l.room() {
 			return l
 		}
 		l.channels.Add(-1)
@@ -96,13 +92,13 @@ func (b *Broker) openConsumer(s *session, queue string, prefetch int) (*consumer
 	if err != nil {
 		return nil, unavailable(b.ctx, err)
 	}
-	c := &consumer{b: b, session: s, ch: ch, queue: queue}
-	closes := ch.NotifyClose(make(chan *amqp091.Error, 1))
+	c := &consumer{b: b, session: s, ch: ch, queue: queue, acks: newAcks(ch, prefetch)}
+	c.closes = ch.NotifyClose(make(chan *amqp091.Error, 1))
+	c.cancels = ch.NotifyCancel(make(chan string, 1))
 	if err := ch.Qos(prefetch, 0, false); err != nil {
 		_ = ch.Close()
 		return nil, classify(err, "queue "+queue)
 	}
-	c.closes, c.acks = closes, newAcks(ch, prefetch)
 	s.carry(c.acks)
 	if c.deliveries, err = ch.Consume(b.name.wire(queue), consumerTag, false, false, false, false, nil); err != nil {
 		_ = ch.Close()

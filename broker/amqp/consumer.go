@@ -23,6 +23,7 @@ type consumer struct {
 	queue      string
 	deliveries <-chan amqp091.Delivery
 	closes     <-chan *amqp091.Error
+	cancels    <-chan string // the broker ended the subscription alone
 	acks       *acks
 
 	open     atomic.Int64 // deliveries handed out and not settled
@@ -38,48 +39,60 @@ func (c *consumer) pump(ctx context.Context, out chan<- *broker.Delivery) error 
 			if !ok {
 				return c.cause()
 			}
-			if !c.send(ctx, &d, out) {
-				return nil
+			if err := c.send(ctx, &d, out); err != nil {
+				return err
 			}
 		case <-ctx.Done():
-			return nil
+			return ctx.Err()
 		}
 	}
 }
 
-// send hands out one delivery. It returns false when ctx has ended.
-func (c *consumer) send(ctx context.Context, d *amqp091.Delivery, out chan<- *broker.Delivery) bool {
+// send hands out one delivery. The error says why nothing can be handed out any more.
+func (c *consumer) send(ctx context.Context, d *amqp091.Delivery, out chan<- *broker.Delivery) error {
 	c.open.Add(1)
 	s := &settler{c: c, tag: d.DeliveryTag}
 	c.acks.add(s)
-	m := broker.NewDelivery(c.b.message(d, c.queue), c.queue, d.Redelivered, s)
 	select {
-	case out <- m:
-		return true
-	case <-c.session.done: // it will be delivered again
+	case out <- broker.NewDelivery(c.b.message(d, c.queue), c.queue, d.Redelivered, s):
+		return nil
+	case e := <-c.closes: // it will be delivered again
 		c.open.Add(-1)
-		return true
+		return closedBy(e)
+	case <-c.cancels:
+		c.giveBack(s)
+		return c.cancelled()
 	case <-ctx.Done():
-		c.open.Add(-1)
-		_ = c.acks.nack(s)
-		return false
+		c.giveBack(s)
+		return ctx.Err()
 	}
+}
+
+func (c *consumer) giveBack(s *settler) {
+	c.open.Add(-1)
+	_ = c.acks.nack(s)
 }
 
 // cause is why the deliveries ended.
 func (c *consumer) cause() error {
 	select {
 	case e := <-c.closes:
-		if e != nil {
-			return e
-		}
-		return errors.New("the channel was closed")
-	case <-c.session.done:
-		return c.session.why()
+		return closedBy(e)
 	default:
+		return c.cancelled()
 	}
-	// The broker cancelled the consumer alone. Most likely the queue was removed:
-	// subscribing again will tell.
+}
+
+func closedBy(e *amqp091.Error) error {
+	if e == nil {
+		return errors.New("the channel was closed")
+	}
+	return e
+}
+
+// cancelled cleans up after the broker has cancelled the consumer alone. Most
+// likely the queue was removed: subscribing again will tell.
+func (c *consumer) cancelled() error {
 	c.finish()
 	return errors.New("the broker cancelled the consumer")
 }

@@ -3,29 +3,56 @@ package amqp
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/rabbitmq/amqp091-go"
 )
 
+// chunk is how many things are declared or asked for on one channel, in the time
+// that the driver gives one request.
+const chunk = 32
+
 // Declare makes the topology exist.
 func (b *Broker) Declare(ctx context.Context, t broker.Topology) error {
-	_, err := control(ctx, b, func(ch *amqp091.Channel) (struct{}, error) {
-		d := declarer{ch: ch, name: b.name}
-		d.foundation()
-		for _, x := range t.Exchanges {
-			d.exchange(x.Name, string(x.Kind), nil)
-		}
-		for _, q := range t.Queues {
+	err := b.declare(ctx, func(d *declarer) { d.foundation() })
+	if err == nil {
+		err = each(ctx, b, t.Exchanges, func(d *declarer, x broker.Exchange) { d.exchange(x.Name, string(x.Kind), nil) })
+	}
+	if err == nil {
+		err = each(ctx, b, t.Queues, func(d *declarer, q broker.Queue) {
 			d.queue(q.Name, arguments(b.name, q))
-			b.bind(&d, q)
-		}
-		return struct{}{}, d.err
-	})
+			b.bind(d, q)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("declare: %w", err)
 	}
 	return nil
+}
+
+// each calls fn for all things, on as many channels as it takes.
+func each[T any](ctx context.Context, b *Broker, things []T, fn func(*declarer, T)) error {
+	for part := range slices.Chunk(things, chunk) {
+		err := b.declare(ctx, func(d *declarer) {
+			for _, thing := range part {
+				fn(d, thing)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Broker) declare(ctx context.Context, fn func(*declarer)) error {
+	_, err := control(ctx, b, func(ch *amqp091.Channel) (struct{}, error) {
+		d := declarer{ch: ch, name: b.name}
+		fn(&d)
+		return struct{}{}, d.err
+	})
+	return err
 }
 
 // bind binds a queue as listed, and removes what this broker had bound before.
@@ -53,20 +80,13 @@ func (b *Broker) bind(d *declarer, q broker.Queue) {
 
 // Remove deletes queues with what is in them, and exchanges.
 func (b *Broker) Remove(ctx context.Context, t broker.Topology) error {
-	_, err := control(ctx, b, func(ch *amqp091.Channel) (struct{}, error) {
-		for _, q := range t.Queues {
-			if _, err := ch.QueueDelete(b.name.wire(q.Name), false, false, false); err != nil && code(err) != amqp091.NotFound {
-				return struct{}{}, classify(err, "queue "+q.Name)
-			}
-			b.forget(q.Name)
-		}
-		for _, x := range t.Exchanges {
-			if err := ch.ExchangeDelete(b.name.wire(x.Name), false, false); err != nil && code(err) != amqp091.NotFound {
-				return struct{}{}, classify(err, "exchange "+x.Name)
-			}
-		}
-		return struct{}{}, nil
+	err := each(ctx, b, t.Queues, func(d *declarer, q broker.Queue) {
+		d.removeQueue(q.Name)
+		b.forget(q.Name)
 	})
+	if err == nil {
+		err = each(ctx, b, t.Exchanges, func(d *declarer, x broker.Exchange) { d.removeExchange(x.Name) })
+	}
 	if p, _ := b.publishers.now(); p != nil {
 		p.forget() // what it knew to exist may be gone
 	}
@@ -123,6 +143,20 @@ func (d *declarer) unbind(queue, exchange, key string) {
 	if d.err == nil {
 		d.failed(d.ch.QueueUnbind(d.name.wire(queue), key, d.name.wire(exchange), nil),
 			fmt.Sprintf("binding of queue %s to exchange %s", queue, exchange))
+	}
+}
+
+// removeQueue deletes a queue. RabbitMQ does not mind if there is none.
+func (d *declarer) removeQueue(name string) {
+	if d.err == nil {
+		_, err := d.ch.QueueDelete(d.name.wire(name), false, false, false)
+		d.failed(err, "queue "+name)
+	}
+}
+
+func (d *declarer) removeExchange(name string) {
+	if d.err == nil {
+		d.failed(d.ch.ExchangeDelete(d.name.wire(name), false, false), "exchange "+name)
 	}
 }
 

@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/rabbitmq/amqp091-go"
@@ -11,24 +12,27 @@ import (
 // Inspect returns the statistics of queues. AMQP does not tell of unsettled
 // deliveries: Unacked is -1.
 func (b *Broker) Inspect(ctx context.Context, queues ...string) ([]broker.Stats, error) {
-	if len(queues) == 0 {
-		return nil, nil
-	}
-	stats, err := control(ctx, b, func(ch *amqp091.Channel) ([]broker.Stats, error) {
-		out := make([]broker.Stats, len(queues))
-		for i, name := range queues {
-			q, err := ch.QueueDeclarePassive(b.name.wire(name), true, false, false, false, nil)
-			if err != nil {
-				return nil, classify(err, "queue "+name)
-			}
-			out[i] = broker.Stats{Queue: name, Messages: int64(q.Messages), Unacked: -1, Consumers: int64(q.Consumers)}
+	out := make([]broker.Stats, 0, len(queues))
+	for part := range slices.Chunk(queues, chunk) {
+		stats, err := control(ctx, b, func(ch *amqp091.Channel) ([]broker.Stats, error) { return b.inspect(ch, part) })
+		if err != nil {
+			return nil, fmt.Errorf("inspect: %w", err)
 		}
-		return out, nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
+		out = append(out, stats...)
 	}
-	return stats, nil
+	return out, nil
+}
+
+func (b *Broker) inspect(ch *amqp091.Channel, queues []string) ([]broker.Stats, error) {
+	out := make([]broker.Stats, len(queues))
+	for i, name := range queues {
+		q, err := ch.QueueDeclarePassive(b.name.wire(name), true, false, false, false, nil)
+		if err != nil {
+			return nil, classify(err, "queue "+name)
+		}
+		out[i] = broker.Stats{Queue: name, Messages: int64(q.Messages), Unacked: -1, Consumers: int64(q.Consumers)}
+	}
+	return out, nil
 }
 
 // Peek reads messages from the head of a queue and gives them back.

@@ -24,6 +24,9 @@ type link struct {
 	channels atomic.Int64 // consumers that have a channel here
 }
 
+// spareChannels are left for what is not consuming.
+const spareChannels = 16
+
 var errNotYet = errors.New("not connected yet")
 
 func newLink(name string, cfg Config, hosts []host, run func(func())) *link {
@@ -83,6 +86,16 @@ func (l *link) session(ctx context.Context) (*session, error) {
 		return nil, unavailable(ctx, why)
 	}
 	return s, nil
+}
+
+// room is how many consumers may be here. RabbitMQ allows 2047 channels unless
+// told otherwise, and one reader goroutine serves them all.
+func (l *link) room() int64 {
+	most := l.cfg.maxConsumers
+	if s, _ := l.sessions.now(); s != nil {
+		most = min(most, int(s.conn.Config.ChannelMax)-spareChannels)
+	}
+	return int64(max(most, 1))
 }
 
 // lost tells whether the session has ended. It then returns after the link knows,

@@ -1,9 +1,11 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -69,7 +71,7 @@ func dial(ctx context.Context, h host, name string, cfg Config, run func(func())
 		return nil, fmt.Errorf("connect to %s: %w", h.addr, err)
 	}
 	s.conn = conn
-	run(s.watch)
+	run(func() { s.watch(cfg.Logger) })
 	return s, nil
 }
 
@@ -82,7 +84,7 @@ func properties(name string) amqp091.Table {
 }
 
 // watch notes what the broker says of the connection until it ends.
-func (s *session) watch() {
+func (s *session) watch(log *slog.Logger) {
 	closes := s.conn.NotifyClose(make(chan *amqp091.Error, 1))
 	blocks := s.conn.NotifyBlocked(make(chan amqp091.Blocking, 1))
 	for {
@@ -102,8 +104,10 @@ func (s *session) watch() {
 			case !ok:
 				blocks = nil
 			case b.Active:
-				s.setBlocked(max(b.Reason, "no reason given"))
+				log.Warn("the broker takes no messages now", "host", s.addr, "reason", b.Reason)
+				s.setBlocked(cmp.Or(b.Reason, "no reason given"))
 			default:
+				log.Info("the broker takes messages again", "host", s.addr)
 				s.setBlocked("")
 			}
 		}
