@@ -102,6 +102,16 @@ func Exclusive(cmd *cobra.Command, names ...string) {
 	})
 }
 
+// Needs says that one option means something only together with another.
+func Needs(cmd *cobra.Command, name, other string) {
+	before(cmd, func(cmd *cobra.Command) error {
+		if !Given(cmd, name) || Given(cmd, other) {
+			return nil
+		}
+		return exit.Usagef("--%s is for --%s, which was not given", name, other).WithNext("%s --help", cmd.CommandPath())
+	})
+}
+
 // Something says that at least one option of a change must be given.
 func Something(cmd *cobra.Command, names ...string) {
 	before(cmd, func(cmd *cobra.Command) error {
@@ -119,7 +129,7 @@ func check(cmd *cobra.Command, names []string) error {
 	var missing []string
 	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); strings.TrimSpace(f.Value.String()) == "" {
-			missing = append(missing, Spelling(f))
+			missing = append(missing, spelling(f))
 		}
 	}
 	if len(missing) == 0 {
@@ -128,8 +138,8 @@ func check(cmd *cobra.Command, names []string) error {
 	return exit.Usagef("%s needs %s", cmd.CommandPath(), strings.Join(missing, ", ")).WithNext("%s --help", cmd.CommandPath())
 }
 
-// Spelling is how an option is written: "-pn, --procname".
-func Spelling(f *pflag.Flag) string {
+// spelling is how an option is named in an error: "-pn (--procname)".
+func spelling(f *pflag.Flag) string {
 	short := f.Shorthand
 	if two := shortopt.Of(f); two != "" {
 		short = two
@@ -137,7 +147,7 @@ func Spelling(f *pflag.Flag) string {
 	if short == "" {
 		return "--" + f.Name
 	}
-	return "-" + short + ", --" + f.Name
+	return "-" + short + " (--" + f.Name + ")"
 }
 
 // Given tells whether any of the options was given.

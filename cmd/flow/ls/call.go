@@ -3,13 +3,16 @@ package ls
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/cmd/flow/complete"
+	"github.com/elasticcode/flow/cmd/flow/exit"
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/flags"
+	"github.com/elasticcode/flow/cmd/flow/outcome"
 	"github.com/elasticcode/flow/cmd/flow/print"
 	"github.com/elasticcode/flow/cmd/flow/view"
 	"github.com/elasticcode/flow/model"
@@ -20,6 +23,7 @@ type CallOptions struct {
 	*factory.Factory
 	ID                        string
 	Tree, Graph, Flow, Result bool
+	Wait                      time.Duration
 	Format                    print.Format
 }
 
@@ -42,7 +46,9 @@ func NewCmdCall(f *factory.Factory, runF func(context.Context, *CallOptions) err
 	cmd.Flags().BoolVarP(&o.Tree, "tree", "t", false, "show the call and all that came of it, as a tree")
 	cmd.Flags().BoolVarP(&o.Graph, "graph", "g", false, "show the whole run that the call is part of, as a tree")
 	cmd.Flags().BoolVarP(&o.Flow, "flow", "f", false, "list all calls of the run")
-	cmd.Flags().BoolVarP(&o.Result, "result", "r", false, "print the result and nothing else")
+	cmd.Flags().BoolVarP(&o.Result, "result", "r", false, "print the result and nothing else; the exit code is 8 if it failed, 7 if it has not ended")
+	cmd.Flags().DurationVar(&o.Wait, "wait", 0, "how long to wait for the result")
+	flags.Needs(cmd, "wait", "result")
 	flags.Exclusive(cmd, "tree", "graph", "flow", "result")
 	flags.Output(cmd, &o.Format)
 	return cmd
@@ -62,15 +68,14 @@ func callRun(ctx context.Context, o *CallOptions) error {
 		return showTree(o, calls)
 	case o.Graph, o.Flow:
 		return runOf(ctx, c, o)
+	case o.Result:
+		return showResult(ctx, o, c)
 	}
 	call, err := c.Call(ctx, o.ID)
 	if err != nil {
 		return err
 	}
 	p := o.Printer(o.Format)
-	if o.Result {
-		return showResult(p, call)
-	}
 	return print.One(p, view.Call(), call, func() error { return aboutCall(p, call) })
 }
 
@@ -98,15 +103,23 @@ func showTree(o *CallOptions, calls []model.Call) error {
 	return print.Tree(o.Out, view.Tree(p, calls)...)
 }
 
-func showResult(p print.Printer, call model.Call) error {
-	switch {
-	case p.Structured():
-		return p.Value(call.Result)
-	case len(call.Result) == 0:
-		p.Note("call %s has no result: it is %s", call.ID, call.State)
-		return nil
+// showResult prints the result, as "flow task run" does.
+func showResult(ctx context.Context, o *CallOptions, c *client.Client) error {
+	out, err := c.Result(ctx, o.ID, o.Wait)
+	if err != nil {
+		return err
 	}
-	return print.Result(p.Out, call.Result)
+	if !out.Done() {
+		return &exit.Error{
+			Code: exit.Timeout, Message: fmt.Sprintf("call %s has no result yet: it is %s", out.ID, out.State),
+			Next: "give --wait DURATION to wait for it",
+		}
+	}
+	p := o.Printer(o.Format)
+	if p.Structured() && out.State == model.Succeeded {
+		return p.Value(out.Result)
+	}
+	return outcome.Show(o.Factory, out, outcome.Raw)
 }
 
 func aboutCall(p print.Printer, call model.Call) error {

@@ -18,16 +18,7 @@ func Result(w io.Writer, value json.RawMessage) error {
 		_, err := fmt.Fprintln(w, text)
 		return err
 	}
-	if len(value) == 0 {
-		value = json.RawMessage("null")
-	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, value); err != nil {
-		return fmt.Errorf("show the result: %w", err)
-	}
-	line.WriteByte('\n')
-	_, err := w.Write(line.Bytes())
-	return err
+	return JSONLine(w, value)
 }
 
 // Failure writes why a call failed: the code's traceback where there is one,
@@ -49,4 +40,18 @@ func Failure(w io.Writer, f model.Failure) error {
 func indented(line string) string {
 	body := strings.TrimLeft(line, " \t")
 	return strings.ReplaceAll(line[:len(line)-len(body)], "\t", "    ") + Line(body)
+}
+
+// JSONLine writes a value as JSON on one line.
+func JSONLine(w io.Writer, value json.RawMessage) error {
+	if len(value) == 0 {
+		value = json.RawMessage("null")
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, value); err != nil {
+		return fmt.Errorf("show the result: %w", err)
+	}
+	line.WriteByte('\n')
+	_, err := w.Write(line.Bytes())
+	return err
 }

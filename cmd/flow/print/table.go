@@ -139,20 +139,6 @@ func (p Printer) row(out *strings.Builder, n int, widths []int, cell func(int) (
 	out.WriteByte('\n')
 }
 
-// Line makes text fit for one line of a terminal: what came from elsewhere must
-// not move the cursor or change colours.
-func Line(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0:
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
 // Changed tells what was done in one line, or shows the object that came of it
 // where a format was asked for.
 func Changed[T any](p Printer, v View[T], item T, message string) error {

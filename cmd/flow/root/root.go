@@ -5,6 +5,7 @@ package root
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -38,7 +39,7 @@ func Run(ctx context.Context, f *factory.Factory, args []string) int {
 
 // NewCmd returns the whole command tree.
 func NewCmd(f *factory.Factory) *cobra.Command {
-	var configure bool
+	var configure, version bool
 	cmd := &cobra.Command{
 		Use:   "flow",
 		Short: "Run functions from git repositories, and wire them into dataflows",
@@ -56,11 +57,16 @@ outputs to the inputs of others.`,
 			if configure && len(args) == 0 {
 				return contexts.Configure(cmd.Context(), f)
 			}
+			if version && len(args) == 0 {
+				_, err := fmt.Fprintln(f.Out, "flow", factory.Version().Version)
+				return err
+			}
 			return group.Run(cmd, args)
 		},
 		PersistentPreRunE: interruptible,
 	}
 	cmd.Flags().BoolVarP(&configure, "config", "c", false, "write a context: which server to speak to, and as whom")
+	cmd.Flags().BoolVar(&version, "version", false, "show the version of this program")
 	persistent(cmd, f)
 	cmd.SetHelpFunc(help)
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error { help(cmd, nil); return nil })

@@ -34,7 +34,7 @@ func Calls() print.View[model.Call] {
 			{Title: "State", Text: state, Style: stateStyle},
 			{Title: "Attempt", Right: true, Text: func(c model.Call) string { return strconv.Itoa(c.Attempt) }},
 			{Title: "Owner", Text: func(c model.Call) string { return c.Origin }},
-			{Title: "Created", Text: func(c model.Call) string { return print.Time(c.Created) }},
+			{Title: "Created", Wide: true, Text: func(c model.Call) string { return print.Time(c.Created) }},
 			{Title: "Started", Text: func(c model.Call) string { return print.TimeOf(c.Started) }},
 			{Title: "Finished", Text: func(c model.Call) string { return print.TimeOf(c.Finished) }},
 			{Title: "Duration", Right: true, Text: func(c model.Call) string { return print.Duration(c.Duration()) }},
