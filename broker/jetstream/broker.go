@@ -32,11 +32,6 @@ type Config struct {
 	// others. 0: 20 s. A process that lives keeps its deliveries for as long as it
 	// needs. It becomes a property of a queue when that is declared.
 	AckWait time.Duration
-	// Exclusive says that no process consumes now, because the server was just
-	// started inside this one and lets nobody else in yet. All that is delivered
-	// and not settled is then given back at once, instead of after AckWait. Only
-	// who has just started natsd may set it, for the first Open after that.
-	Exclusive bool
 }
 
 // publishLimit is how long Publish and the calls about queues try, whatever
@@ -161,11 +156,6 @@ func (b *Broker) start(ctx context.Context) error {
 	if err := b.openDelays(ctx); err != nil {
 		return failure(err)
 	}
-	if b.cfg.Exclusive {
-		if err := b.recover(ctx); err != nil {
-			return failure(err)
-		}
-	}
 	if err := b.presence.listen(); err != nil {
 		return unavailable(err)
 	}
@@ -209,10 +199,13 @@ func (b *Broker) watchTable(ctx context.Context, ready func()) {
 // leaves the connection open.
 func (b *Broker) Close() error {
 	b.close.Do(func() {
+		last, _, _ := b.sessions.now()
 		b.stop()
 		b.sessions.end()
 		b.wg.Wait()
-		b.giveBackAll()
+		if last != nil {
+			b.giveBackAll(last.server)
+		}
 		b.presence.close()
 		if b.confirms != nil {
 			b.confirms.close()

@@ -19,8 +19,8 @@
 //     that refuse messages when full.
 //   - An unsettled delivery is kept from others for AckWait, prolonged for as long
 //     as this process lives. It comes back at once when its connection is lost
-//     and found again or the Broker is closed, and after AckWait when the process
-//     dies.
+//     and found again, when the Broker is closed and when the server is restarted,
+//     and after AckWait when only this process dies.
 //   - Expired messages are moved to the dead letters when they would be delivered,
 //     and by the holder of the lease where a queue has no consumer.
 //

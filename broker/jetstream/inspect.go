@@ -40,9 +40,27 @@ func (b *Broker) Inspect(ctx context.Context, queues ...string) ([]broker.Stats,
 	})
 }
 
+// info asks about the consumer of a queue. A server that was restarted has
+// forgotten it: then it is made again, and all that is in the queue now is marked
+// for all Brokers as delivered before, as it may have been.
 func (b *Broker) info(ctx context.Context, queue string) (*jetstream.ConsumerInfo, error) {
 	c, err := b.js.Consumer(ctx, b.names.stream(queue), durable)
+	if err == nil {
+		return c.CachedInfo(), nil
+	}
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, err
+	}
+	s, err := b.js.Stream(ctx, b.names.stream(queue))
 	if err != nil {
+		return nil, err
+	}
+	if state := s.CachedInfo().State; state.Msgs > 0 && !b.table.suspect(queue, state.LastSeq) {
+		if err := b.table.put(ctx, suspectKey(queue), state.LastSeq); err != nil {
+			return nil, err
+		}
+	}
+	if c, err = b.js.CreateOrUpdateConsumer(ctx, b.names.stream(queue), b.consumerConfig()); err != nil {
 		return nil, err
 	}
 	return c.CachedInfo(), nil

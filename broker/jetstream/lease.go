@@ -27,14 +27,16 @@ type lease struct {
 }
 
 type leaseEntry struct {
-	Holder string `json:"holder"` // empty: it was given up
+	Holder string `json:"holder"`           // empty: it was given up
+	Server string `json:"server,omitempty"` // the run of the single server it was taken from
 }
 
 // try takes or renews the lease and tells whether this Broker holds it now. A
 // lease has expired when nobody renewed it for leaseFor, measured here: clocks of
-// different hosts are never compared. With force it is taken whoever has it.
-func (l *lease) try(ctx context.Context, force bool) (bool, error) {
-	value, err := json.Marshal(leaseEntry{l.id})
+// different hosts are never compared. A lease from before the server was restarted is taken
+// at once: in one process its holder is gone, and any other has lost its session.
+func (l *lease) try(ctx context.Context, server string) (bool, error) {
+	value, err := json.Marshal(leaseEntry{l.id, server})
 	if err != nil {
 		return false, err
 	}
@@ -54,7 +56,7 @@ func (l *lease) try(ctx context.Context, force bool) (bool, error) {
 	if e.Revision() != l.other {
 		l.other, l.since = e.Revision(), time.Now()
 	}
-	if have.Holder == "" || force || time.Since(l.since) > leaseFor {
+	if have.Holder == "" || have.Server != server || time.Since(l.since) > leaseFor {
 		return l.update(ctx, value, e.Revision())
 	}
 	return false, nil
@@ -99,8 +101,8 @@ func (b *Broker) housekeep(ctx context.Context) {
 	}()
 	news, unsubscribe := b.leaseNews()
 	defer unsubscribe()
-	for first := true; ctx.Err() == nil; first = false {
-		holds, err := b.tryLease(ctx, l, first && b.cfg.Exclusive)
+	for ctx.Err() == nil {
+		holds, err := b.tryLease(ctx, l)
 		if err != nil && ctx.Err() == nil {
 			b.logger.DebugContext(ctx, "the lease of housekeeping was not renewed", "err", err)
 		}
@@ -116,7 +118,7 @@ func (b *Broker) housekeep(ctx context.Context) {
 	}
 }
 
-func (b *Broker) tryLease(ctx context.Context, l *lease, force bool) (bool, error) {
+func (b *Broker) tryLease(ctx context.Context, l *lease) (bool, error) {
 	s, err := b.sessions.wait(ctx)
 	if err != nil {
 		return false, err
@@ -125,7 +127,7 @@ func (b *Broker) tryLease(ctx context.Context, l *lease, force bool) (bool, erro
 	defer cancel()
 	// l is used by one goroutine, so this one waits however long it takes.
 	defer context.AfterFunc(s.over, cancel)()
-	return l.try(ctx, force)
+	return l.try(ctx, s.server)
 }
 
 // hold works, and renews the lease until that fails.
@@ -145,7 +147,7 @@ func (b *Broker) hold(ctx context.Context, l *lease) {
 			return
 		case <-tick.C:
 		}
-		holds, err := b.tryLease(ctx, l, false)
+		holds, err := b.tryLease(ctx, l)
 		switch {
 		case err == nil && holds:
 			last = time.Now()

@@ -189,17 +189,23 @@ func (b *Broker) keepAlive(ctx context.Context) {
 // The server keeps them for AckWait otherwise: it does not know of sessions.
 func (b *Broker) giveBack() {
 	s, _, _ := b.sessions.now()
-	if s != nil {
-		b.giveBackWhere(func(h *handle) bool { return h.session != s })
+	if s == nil {
+		return
 	}
+	b.giveBackWhere(s.server, func(h *handle) bool { return h.session != s })
 }
 
-func (b *Broker) giveBackAll() { b.giveBackWhere(func(*handle) bool { return true }) }
+// giveBackAll is for Close.
+func (b *Broker) giveBackAll(server string) {
+	b.giveBackWhere(server, func(*handle) bool { return true })
+}
 
-func (b *Broker) giveBackWhere(which func(*handle) bool) {
+// giveBackWhere tells the server only of what it has given itself: one that was
+// restarted has begun to count anew, and has nothing out.
+func (b *Broker) giveBackWhere(server string, which func(*handle) bool) {
 	for _, l := range b.ledgers.list() {
 		for _, h := range l.handles() {
-			if which(h) && l.remove(h) {
+			if which(h) && l.remove(h) && h.session.server == server {
 				_ = b.nc.Publish(h.reply, sayNak)
 			}
 		}

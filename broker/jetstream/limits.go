@@ -85,7 +85,7 @@ type enforcer struct {
 
 type look struct {
 	next time.Time
-	used time.Time // when the queue was last seen in use
+	used time.Time // when the queue was last seen in use, or first seen at all
 }
 
 // round looks at the queues whose time has come and tells how long to wait.
@@ -94,7 +94,10 @@ func (e *enforcer) round(ctx context.Context) time.Duration {
 	wait := lookRarely
 	looks := make(map[string]look, len(queues))
 	for _, q := range queues {
-		l := e.looks[q.Name]
+		l, known := e.looks[q.Name]
+		if !known {
+			l.used = time.Now() // after a restart its consumers need a moment to come back
+		}
 		if !time.Now().Before(l.next) && ctx.Err() == nil {
 			l = e.look(ctx, q, l)
 		}

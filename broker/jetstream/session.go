@@ -17,12 +17,13 @@ var errSessionEnded = errors.New("the connection was lost")
 // delivered in one session cannot be settled in another.
 type session struct {
 	number uint64          // how often the connection was renewed before
+	server string          // which run of a single server; empty in a cluster
 	over   context.Context // ends with the session
 	end    context.CancelFunc
 }
 
-func newSession(number uint64) *session {
-	s := &session{number: number}
+func newSession(number uint64, server string) *session {
+	s := &session{number: number, server: server}
 	s.over, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -73,6 +74,10 @@ func (s *sessions) watch(ctx context.Context) {
 func (s *sessions) look() (began bool) {
 	status, number, payload := s.nc.Status(), s.nc.Stats().Reconnects, s.nc.MaxPayload()
 	up := status == nats.CONNECTED || status == nats.DRAINING_SUBS || status == nats.DRAINING_PUBS
+	server := ""
+	if s.nc.ConnectedClusterName() == "" {
+		server = s.nc.ConnectedServerId()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -84,7 +89,7 @@ func (s *sessions) look() (began bool) {
 		s.announce()
 	}
 	if up && s.current == nil {
-		s.current, s.payload = newSession(number), payload
+		s.current, s.payload = newSession(number, server), payload
 		s.announce()
 		began = true
 	}
@@ -130,6 +135,8 @@ func (s *sessions) wait(ctx context.Context) (*session, error) {
 	for {
 		current, changed, closed := s.now()
 		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case closed:
 			return nil, broker.ErrClosed
 		case current != nil:

@@ -92,12 +92,17 @@ func (b *Broker) checkTopology(t broker.Topology) error {
 
 func (b *Broker) declareQueue(ctx context.Context, q broker.Queue) error {
 	want := b.streamConfig(q)
-	_, err := b.js.CreateStream(ctx, want) // no change when it is there like this
+	stream, err := b.js.CreateStream(ctx, want) // no change when it is there like this
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		_, err = b.js.UpdateStream(ctx, want)
+		stream, err = b.js.UpdateStream(ctx, want)
 	}
 	if err != nil {
 		return err
+	}
+	if stream.CachedInfo().State.Msgs > 0 {
+		if _, err := b.info(ctx, q.Name); err != nil { // makes the consumer if need be
+			return err
+		}
 	}
 	if _, err := b.js.CreateOrUpdateConsumer(ctx, want.Name, b.consumerConfig()); err != nil {
 		return err
@@ -124,6 +129,10 @@ func (b *Broker) streamConfig(q broker.Queue) jetstream.StreamConfig {
 	}
 }
 
+// consumerConfig keeps the state of a consumer in memory only. On disk it would be
+// written ten times a second for each busy queue, and nothing needs it there: an
+// acked message is not in the stream any more, and all others are to be delivered
+// again after a restart, as the sessions they were delivered in have ended.
 func (b *Broker) consumerConfig() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable:       durable,
@@ -132,6 +141,7 @@ func (b *Broker) consumerConfig() jetstream.ConsumerConfig {
 		MaxDeliver:    -1,
 		MaxAckPending: -1, // each consumer bounds itself by its prefetch
 		MaxWaiting:    4096,
+		MemoryStorage: true,
 	}
 }
 
