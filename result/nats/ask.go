@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -141,6 +142,14 @@ var errChanged = errors.New("somebody else was faster")
 
 // acked reads the answer to a write: the number of the message, or errChanged.
 func acked(m *nats.Msg) (uint64, error) {
+	// The usual answer is {"stream":"NAME","seq":NUMBER}, and there are thousands
+	// of them a second; everything else is read with care.
+	if _, rest, ok := bytes.Cut(m.Data, []byte(`,"seq":`)); ok {
+		digits, end, _ := bytes.Cut(rest, []byte("}"))
+		if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil && len(end) == 0 {
+			return seq, nil
+		}
+	}
 	var a struct {
 		Seq   uint64              `json:"seq"`
 		Error *jetstream.APIError `json:"error"`
