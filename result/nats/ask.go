@@ -144,7 +144,7 @@ var errChanged = errors.New("somebody else was faster")
 func acked(m *nats.Msg) (uint64, error) {
 	// The usual answer is {"stream":"NAME","seq":NUMBER}, and there are thousands
 	// of them a second; everything else is read with care.
-	if _, rest, ok := bytes.Cut(m.Data, []byte(`,"seq":`)); ok {
+	if _, rest, ok := bytes.Cut(m.Data, []byte(`,"seq":`)); ok && bytes.HasPrefix(m.Data, []byte(`{"stream":`)) {
 		digits, end, _ := bytes.Cut(rest, []byte("}"))
 		if seq, err := strconv.ParseUint(string(digits), 10, 64); err == nil && len(end) == 0 {
 			return seq, nil
