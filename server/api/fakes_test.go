@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"net/http/httptest"
 
 	"go.uber.org/goleak"
 
@@ -44,14 +44,19 @@ type bundle struct {
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	ctx := testenv.Context(t, time.Minute)
-	s, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "flow.db"))
+	empty, err := emptyDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "flow.db")
+	if err := os.WriteFile(path, empty, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(ctx, path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	if err := s.Migrate(ctx); err != nil {
-		t.Fatal(err)
-	}
 	sealer, err := access.NewSealer(make([]byte, access.KeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +78,24 @@ func setup(t *testing.T) *bundle {
 	b.c = b.client(t, b.token)
 	return b
 }
+
+// emptyDatabase is a migrated database file: migrating takes longer than a test.
+var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "flow-api-test")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, ctx := filepath.Join(dir, "flow.db"), context.Background()
+	s, err := sqlite.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.Migrate(ctx), s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func (b *bundle) serve(t *testing.T) {
 	t.Helper()

@@ -24,6 +24,9 @@ func (a *API) outer(mux *http.ServeMux) http.Handler {
 		h := seen.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
+		// A copy: net/http looks at the body of its own request to know whether
+		// the connection can take another request.
+		r = r.WithContext(r.Context())
 		r.Body = &timedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
 		handler, pattern := mux.Handler(r)
 		if pattern == "" {
