@@ -15,7 +15,7 @@ import (
 
 // Config is what a Runtime needs.
 type Config struct {
-	// Logger says what is left out of a call; nil is silence.
+	// Logger says what was found; nil is silence.
 	Logger *slog.Logger
 }
 
@@ -33,7 +33,7 @@ func New(c Config) *Runtime {
 }
 
 // Prepare finds the executable files.
-func (r *Runtime) Prepare(_ context.Context, s processor.Spec) (processor.Program, error) {
+func (r *Runtime) Prepare(ctx context.Context, s processor.Spec) (processor.Program, error) {
 	folder, err := findFolder(s)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,8 @@ func (r *Runtime) Prepare(_ context.Context, s processor.Spec) (processor.Progra
 	if err != nil {
 		return nil, err
 	}
-	return &program{spec: s, files: files, logger: r.logger}, nil
+	r.logger.DebugContext(ctx, "executable files found", "module", s.Module, "commit", s.Commit, "functions", len(files))
+	return &program{spec: s, files: files}, nil
 }
 
 // Folders returns the folders of a repository, with slashes, of which one has
@@ -114,9 +115,8 @@ func executables(folder, module string) (map[string]string, error) {
 
 // program is a folder of executable files.
 type program struct {
-	spec   processor.Spec
-	files  map[string]string // path by function
-	logger *slog.Logger
+	spec  processor.Spec
+	files map[string]string // path by function
 }
 
 // Describe returns a task for each file. Files take any arguments.
