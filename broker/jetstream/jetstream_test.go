@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -13,7 +14,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-func TestMain(m *testing.M) { brokertest.Main(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holdVariable); dir != "" {
+		hold(dir) // until it is killed
+	}
+	brokertest.Main(m)
+}
 
 // server starts a NATS server of the test's own.
 func server(t testing.TB, dir, listen string) *natsd.Server {
