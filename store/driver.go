@@ -41,12 +41,13 @@ type Batch struct {
 	Rows    int
 }
 
-// Column is one column of a batch: exactly one of the slices is set, and has a
-// value for each row.
+// Column is one column of a batch: Text or Int has a value for each row.
 type Column struct {
 	Name string
-	Text []*string
+	Text []string
 	Int  []int64
-	// Time is times in a form that both databases read; nil for none.
-	Time []*string
+	// Time says that the texts are times, in a form that both databases read.
+	Time bool
+	// Null says that an empty text stands for null.
+	Null bool
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,12 +34,13 @@ func (s *Store) RecordCalls(ctx context.Context, calls []model.Call) error {
 }
 
 func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
+	calls := w.sorted()
 	for _, part := range []struct {
 		batch    Batch
 		conflict string
 	}{
-		{callBatch(w.sorted()), callConflict},
-		{parentBatch(w.sorted()), "ON CONFLICT DO NOTHING"},
+		{callBatch(calls), callConflict},
+		{parentBatch(calls), "ON CONFLICT DO NOTHING"},
 		{logBatch(w.logs), logConflict},
 		{eventBatch(w.events), "ON CONFLICT DO NOTHING"},
 	} {
@@ -54,7 +56,7 @@ func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
 
 // wave is records that one statement can take: each call once.
 type wave struct {
-	calls  map[string]model.Call
+	calls  map[string]*model.Call
 	logs   map[logKey]document
 	events map[eventKey]string // notes
 }
@@ -85,7 +87,7 @@ func newWaves(calls []model.Call) ([]*wave, map[int]string) {
 			n++
 		}
 		if n == len(waves) {
-			waves = append(waves, &wave{map[string]model.Call{}, map[logKey]document{}, map[eventKey]string{}})
+			waves = append(waves, &wave{map[string]*model.Call{}, map[logKey]document{}, map[eventKey]string{}})
 		}
 		waves[n].add(c)
 	}
@@ -107,20 +109,16 @@ func (w *wave) add(c model.Call) {
 	}
 	c.Log, c.Events = nil, nil
 	if old, ok := w.calls[c.ID]; ok {
-		c = merge(old, c)
+		*old = merge(*old, c)
+	} else {
+		w.calls[c.ID] = &c
 	}
-	w.calls[c.ID] = c
 }
 
 // sorted returns the calls by id: transactions that lock rows in one order
 // cannot wait for each other in a circle.
-func (w *wave) sorted() []model.Call {
-	out := make([]model.Call, 0, len(w.calls))
-	for _, c := range w.calls {
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b model.Call) int { return strings.Compare(a.ID, b.ID) })
-	return out
+func (w *wave) sorted() []*model.Call {
+	return slices.SortedFunc(maps.Values(w.calls), func(a, b *model.Call) int { return strings.Compare(a.ID, b.ID) })
 }
 
 // maxKey is the longest id or name that indexes take with room to spare, in bytes.

@@ -9,26 +9,30 @@ import (
 	"github.com/elasticcode/flow/model"
 )
 
-// column makes a column of the batch from each item.
+// text makes a column from each item, and so do the functions after it.
 func text[T any](name string, items []T, of func(T) string) Column {
-	out := make([]string, len(items)) // one allocation for all
-	refs := make([]*string, len(items))
+	out := make([]string, len(items))
 	for i, item := range items {
 		out[i] = of(item)
-		refs[i] = &out[i]
 	}
-	return Column{Name: name, Text: refs}
+	return Column{Name: name, Text: out}
 }
 
 func documents[T any](name string, items []T, of func(T) document) Column {
-	refs := make([]*string, len(items))
-	for i, item := range items {
-		if d := of(item); d != nil {
-			v := string(d)
-			refs[i] = &v
+	c := text(name, items, func(item T) string { return string(of(item)) })
+	c.Null = true
+	return c
+}
+
+func times[T any](name string, items []T, of func(T) *time.Time) Column {
+	c := text(name, items, func(item T) string {
+		if t := of(item); t != nil {
+			return stamp(*t).String()
 		}
-	}
-	return Column{Name: name, Text: refs}
+		return ""
+	})
+	c.Null, c.Time = true, true
+	return c
 }
 
 func numbers[T any](name string, items []T, of func(T) int64) Column {
@@ -39,23 +43,11 @@ func numbers[T any](name string, items []T, of func(T) int64) Column {
 	return Column{Name: name, Int: out}
 }
 
-func times[T any](name string, items []T, of func(T) *time.Time) Column {
-	refs := make([]*string, len(items))
-	for i, item := range items {
-		if t := of(item); t != nil {
-			v := stamp(*t).String()
-			refs[i] = &v
-		}
-	}
-	return Column{Name: name, Time: refs}
-}
-
-type call = model.Call
+type call = *model.Call
 
 // callBatch is the rows of the table calls.
 func callBatch(calls []call) Batch {
-	present := present
-	started := now()
+	present, recorded := present, now()
 	return Batch{Table: "calls", Rows: len(calls), Columns: []Column{
 		text("id", calls, func(c call) string { return c.ID }),
 		text("tracking", calls, func(c call) string { return c.Tracking }),
@@ -97,7 +89,7 @@ func callBatch(calls []call) Batch {
 		text("worker", calls, func(c call) string { return clean(c.Worker) }),
 		times("created", calls, func(c call) *time.Time {
 			if c.Created.IsZero() {
-				return &started
+				return &recorded
 			}
 			return &c.Created
 		}),

@@ -250,7 +250,7 @@ CREATE TABLE calls (
   finished    timestamptz,
   deadline    timestamptz,
   reopened    timestamptz -- the end that was undone
-) WITH (fillfactor = 80);
+) WITH (fillfactor = 70);
 CREATE INDEX idx_calls_tracking ON calls (tracking);
 CREATE INDEX idx_calls_created ON calls (network, created, id);
 CREATE INDEX idx_calls_socket ON calls (network, socket, created, id);
