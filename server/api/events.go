@@ -24,7 +24,7 @@ const (
 )
 
 func (a *API) eventRoutes() {
-	o := op(http.MethodGet, "/v1/events", "listen", "events", "Listen to events as server-sent events", http.StatusUnprocessableEntity)
+	o := op(http.MethodGet, "/v1/events", listening, "events", "Listen to events as server-sent events", http.StatusUnprocessableEntity)
 	o.Description = "The first event is named ready: nothing published from then on is missed. All others are named message. " +
 		"A comment is sent every 15 seconds. To continue, give the id of the last event as after, or as the Last-Event-ID header."
 	schema := a.huma.OpenAPI().Components.Schemas

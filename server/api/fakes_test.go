@@ -41,7 +41,7 @@ type bundle struct {
 	c       *client.Client
 }
 
-func setup(t *testing.T) *bundle {
+func setup(t testing.TB) *bundle {
 	t.Helper()
 	ctx := testenv.Context(t, time.Minute)
 	empty, err := emptyDatabase()
@@ -97,7 +97,7 @@ var emptyDatabase = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-func (b *bundle) serve(t *testing.T) {
+func (b *bundle) serve(t testing.TB) {
 	t.Helper()
 	srv := httptest.NewServer(b.api)
 	b.url = srv.URL
@@ -113,14 +113,14 @@ func (b *bundle) serve(t *testing.T) {
 	})
 }
 
-func (b *bundle) client(t *testing.T, token string) *client.Client {
+func (b *bundle) client(t testing.TB, token string) *client.Client {
 	t.Helper()
 	c := client.New(client.Config{Server: b.url, Token: token})
 	t.Cleanup(c.Close)
 	return c
 }
 
-func (b *bundle) newToken(t *testing.T, scope model.Scope) string {
+func (b *bundle) newToken(t testing.TB, scope model.Scope) string {
 	t.Helper()
 	ctx := context.Background()
 	if _, err := b.store.EnsureUser(ctx, "tester", ""); err != nil {
@@ -141,7 +141,7 @@ func (b *bundle) Status(context.Context) client.Status {
 
 // system declares a processor with described functions, a queue and a socket
 // for each function.
-func (b *bundle) system(t *testing.T) {
+func (b *bundle) system(t testing.TB) {
 	t.Helper()
 	ctx := context.Background()
 	must(t)(b.c.Queues().Create(ctx, model.Queue{Object: model.Object{Name: "q1"}, Type: model.Direct}))
@@ -158,7 +158,7 @@ func (b *bundle) system(t *testing.T) {
 	}
 }
 
-func (b *bundle) socket(t *testing.T, name, task string) {
+func (b *bundle) socket(t testing.TB, name, task string) {
 	t.Helper()
 	must(t)(b.c.Sockets().Create(context.Background(), model.Socket{
 		Object: model.Object{Name: name}, Processor: "proc1", Queue: "q1", Task: task,
@@ -176,7 +176,7 @@ func tasks() []model.Task {
 }
 
 // must returns a function for the results of a call that may not fail.
-func must(t *testing.T) func(any, error) {
+func must(t testing.TB) func(any, error) {
 	t.Helper()
 	return func(_ any, err error) {
 		t.Helper()

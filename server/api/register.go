@@ -16,6 +16,13 @@ import (
 // bodyTime is how long a request's body may take to arrive.
 const bodyTime = 2 * time.Minute
 
+// requestTime ends any request but that of a listener. It is longer than the
+// longest wait that can be asked for, and than a large repository takes to fetch.
+const requestTime = 110 * time.Second
+
+// listening is the operation that ends when its caller does.
+const listening = "listen"
+
 // InNetwork is a request about objects of one network.
 type InNetwork struct {
 	Network string `query:"network" default:"default" maxLength:"80" doc:"Network that names belong to"`
@@ -106,6 +113,11 @@ func deleteOp(path, id, tag, summary string) huma.Operation {
 // register adds an operation; errors of the handler become problems.
 func register[I, O any](a *API, o huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(a.huma, o, func(ctx context.Context, in *I) (*O, error) {
+		if o.OperationID != listening { // which goes on after its handler
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, requestTime)
+			defer cancel()
+		}
 		out, err := handler(ctx, in)
 		if err == nil {
 			return out, nil
