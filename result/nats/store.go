@@ -48,7 +48,7 @@ type Config struct {
 	// several systems can share a NATS: letters, digits, '_' and '-'. Default: none.
 	Prefix string
 	// MaxCalls is how many calls are kept at most; the oldest go first, before
-	// their ttl. The server's memory grows by about 150 bytes for each. Default:
+	// their ttl. The server's memory grows by about 250 bytes for each. Default:
 	// 1,000,000.
 	MaxCalls int64
 	// MemoryStorage keeps results in the server's memory, so that they end with
