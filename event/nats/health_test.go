@@ -7,9 +7,9 @@ import (
 
 	gonats "github.com/nats-io/nats.go"
 
-	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/event/nats"
+	"github.com/elasticcode/flow/internal/testenv"
 )
 
 func TestHealth(t *testing.T) {
