@@ -50,7 +50,12 @@ func (p *Policy) Add(cmd *cobra.Command) {
 // Fill puts what was said, or its default, into a socket.
 func (p *Policy) Fill(s *model.Socket) error {
 	s.MaxAttempts, s.Join = p.Attempts, model.JoinPolicy(p.Join)
-	if Given(p.cmd, "retries") {
+	switch {
+	case p.Retries < 0:
+		return exit.Usagef("--retries %d: give 0 or more", p.Retries)
+	case p.Attempts < 1:
+		return exit.Usagef("--attempts %d: give 1 or more", p.Attempts)
+	case Given(p.cmd, "retries"):
 		s.MaxAttempts = p.Retries + 1
 	}
 	var err error

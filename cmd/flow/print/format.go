@@ -79,7 +79,7 @@ func encode(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	err := enc.Encode(v)
-	return out.Bytes(), err
+	return unescapeHTML(out.Bytes()), err
 }
 
 // Note writes a line beside the data.

@@ -52,6 +52,33 @@ func JSONLine(w io.Writer, value json.RawMessage) error {
 		return fmt.Errorf("show the result: %w", err)
 	}
 	line.WriteByte('\n')
-	_, err := w.Write(line.Bytes())
+	_, err := w.Write(unescapeHTML(line.Bytes()))
 	return err
 }
+
+// unescapeHTML writes <, > and & of JSON as themselves. Go's encoder escapes
+// them for browsers, and a server's answer came through one.
+func unescapeHTML(data []byte) []byte {
+	if !bytes.Contains(data, []byte(`\u00`)) {
+		return data
+	}
+	out := data[:0:0]
+	for i := 0; i < len(data); i++ {
+		if data[i] != '\\' || i+1 == len(data) {
+			out = append(out, data[i])
+			continue
+		}
+		if i+6 <= len(data) {
+			if c, ok := escapedHTML[string(data[i:i+6])]; ok {
+				out = append(out, c)
+				i += 5
+				continue
+			}
+		}
+		out = append(out, data[i], data[i+1]) // another escape, whole
+		i++
+	}
+	return out
+}
+
+var escapedHTML = map[string]byte{`\u003c`: '<', `\u003e`: '>', `\u0026`: '&'}
