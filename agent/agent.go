@@ -25,6 +25,7 @@ import (
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/processor/source"
 	"github.com/elasticcode/flow/result"
 )
 
@@ -35,9 +36,9 @@ type api interface {
 	ReportTasks(ctx context.Context, network, processor string, r client.TasksReport) error
 }
 
-// sources gives checkouts of commits.
+// sources gives checkouts of commits; *source.Cache does it.
 type sources interface {
-	Checkout(ctx context.Context, url, commit, credentials string) (dir string, err error)
+	Checkout(ctx context.Context, url, commit string, c source.Credentials) (dir string, err error)
 }
 
 // Config is what an agent needs.

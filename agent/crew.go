@@ -14,6 +14,7 @@ import (
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/processor/source"
 )
 
 // crew is the workers of one processor, at one generation of it.
@@ -146,7 +147,7 @@ func (c *crew) prepare(ctx context.Context) (processor.Program, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute) // a first installation may take long
 	defer cancel()
-	dir, err := c.agent.cfg.Sources.Checkout(ctx, p.GitRepo, p.Commit, as.Credentials)
+	dir, err := c.agent.cfg.Sources.Checkout(ctx, p.GitRepo, p.Commit, source.Credentials(as.Credentials))
 	if err != nil {
 		return nil, err
 	}

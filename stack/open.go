@@ -44,9 +44,7 @@ func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
-		// A server in this process has just started: what an earlier life left
-		// unsettled can be delivered at once.
-		b, err := jetstream.Open(ctx, conn, jetstream.Config{Prefix: u.prefix, Logger: cfg.Logger, Exclusive: u.scheme == "embedded"})
+		b, err := jetstream.Open(ctx, conn, jetstream.Config{Prefix: u.prefix, Logger: cfg.Logger})
 		if err != nil {
 			return err
 		}
