@@ -35,10 +35,11 @@ func (b *bundle) dying(n int) context.Context {
 func busy(t *testing.T, b *bundle) {
 	b.queue(t, "q")
 	b.processor(t, "p")
+	const goroutines, rounds = 16, 4
 	var group errgroup.Group
-	for g := range 16 {
+	for g := range goroutines {
 		group.Go(func() error {
-			for i := range 10 {
+			for i := range rounds {
 				id := fmt.Sprintf("%d-%d", g, i)
 				m := model.Socket{Object: object("s" + id), Processor: "p", Queue: "q", Task: "f" + id}.WithDefaults()
 				if _, err := b.CreateSocket(b.ctx, m); err != nil {
@@ -67,9 +68,9 @@ func busy(t *testing.T, b *bundle) {
 		})
 	}
 	must(t, group.Wait())
-	equal(t, "generation", got(b.Processor(b.ctx, "", "p"))(t).Generation, int64(161))
-	equal(t, "calls", got(b.Calls(b.ctx, store.CallFilter{}))(t).Total, int64(161))
-	equal(t, "fired", len(got(b.PendingFired(b.ctx, 1000))(t)), 80)
+	equal(t, "generation", got(b.Processor(b.ctx, "", "p"))(t).Generation, int64(1+goroutines*rounds))
+	equal(t, "calls", got(b.Calls(b.ctx, store.CallFilter{}))(t).Total, int64(1+goroutines*rounds))
+	equal(t, "fired", len(got(b.PendingFired(b.ctx, 1000))(t)), goroutines*rounds/2)
 }
 
 // dump: all tables, no secrets.
