@@ -6,33 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/processor"
-	"github.com/elasticcode/flow/processor/python"
 )
-
-// prepare makes a checkout of the files and prepares its module.
-func prepare(t testing.TB, module string, files map[string]string) (processor.Program, error) {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := python.New(python.Config{Logger: testenv.Logger(t)})
-	return r.Prepare(t.Context(), processor.Spec{Dir: dir, Module: module, CacheDir: t.TempDir()})
-}
 
 func benchProcess(b *testing.B) processor.Process {
 	b.Helper()

@@ -51,9 +51,15 @@ def describe_parameter(p, position, hints):
 def hints_of(function):
     try:
         return typing.get_type_hints(function)
-    except Exception:  # a name in a hint that does not exist, say
-        raw = getattr(function, "__annotations__", {})
-        return {k: v for k, v in raw.items() if not isinstance(v, str)}
+    except Exception:  # a name in a hint that does not exist, say: the others count all the same
+        pass
+    out = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        try:
+            out[name] = eval(hint, getattr(function, "__globals__", {})) if isinstance(hint, str) else hint
+        except Exception:
+            continue
+    return out
 
 
 def source_of(function):
