@@ -45,6 +45,7 @@ type Process struct {
 	kill     chan struct{} // closed by Kill
 	killOnce sync.Once
 	asking   sync.Mutex // one ask at a time
+	deserted bool       // nobody takes replies any more; only used by receive
 
 	mu      sync.Mutex // guards the fields below
 	pending []pendingCall
@@ -327,6 +328,9 @@ func (p *Process) deliver(reply processor.Reply) {
 		return
 	default:
 	}
+	if p.deserted {
+		return
+	}
 	select {
 	case p.replies <- reply:
 	case <-p.kill:
@@ -335,6 +339,7 @@ func (p *Process) deliver(reply processor.Reply) {
 		select {
 		case p.replies <- reply:
 		case <-timer.C:
+			p.deserted = true
 		}
 	}
 }
