@@ -15,14 +15,14 @@ import (
 // Output adds -o, --output.
 func Output(cmd *cobra.Command, format *print.Format) {
 	*format = print.Table
-	cmd.Flags().VarP(format, "output", "o", "how to show it")
+	cmd.Flags().VarP(format, "output", "o", "how to show it: table, wide, json, yaml or name")
 	fixed(cmd, "output", print.Formats())
 }
 
 // Done is Output for a command that says in one line what it did; with a format
 // it shows the object instead.
 func Done(cmd *cobra.Command, format *print.Format) {
-	cmd.Flags().VarP(format, "output", "o", "show the object in this form")
+	cmd.Flags().VarP(format, "output", "o", "show the object: table, wide, json, yaml or name")
 	fixed(cmd, "output", print.Formats())
 }
 

@@ -44,7 +44,7 @@ func (f *Format) Set(text string) error {
 func (f *Format) String() string { return string(*f) }
 
 // Type is what help shows for the option's value.
-func (f *Format) Type() string { return strings.Join(Formats(), "|") }
+func (f *Format) Type() string { return "FORMAT" }
 
 // Printer shows things in one format.
 type Printer struct {
