@@ -19,7 +19,7 @@ import (
 // consumers cost nothing; a heartbeat every pullBeat shows that it still is.
 const (
 	pullExpires = 5 * time.Minute
-	pullBeat    = 20 * time.Second
+	pullBeat    = 30 * time.Second
 	// pullBytes bounds what one request may bring; the server pushes it all into
 	// the connection at once.
 	pullBytes = 32 << 20

@@ -44,7 +44,8 @@ type Config struct {
 	// MaxStore bounds what is kept in Dir, in bytes. 0: three quarters of what is
 	// free on its disk.
 	MaxStore int64
-	// Sync is how often files are flushed to the disk itself. 0: 10 s.
+	// Sync is how often files are flushed to the disk itself. 0: 30 s. Less costs
+	// processor time even when nothing happens: each queue is looked at.
 	Sync time.Duration
 	// SyncAlways flushes with every message.
 	SyncAlways bool
@@ -61,7 +62,7 @@ func (c Config) validate() (Config, error) {
 		c.MaxMemory = 256 << 20
 	}
 	if c.Sync == 0 {
-		c.Sync = 10 * time.Second
+		c.Sync = 30 * time.Second
 	}
 	return c, nil
 }
