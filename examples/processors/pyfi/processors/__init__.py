@@ -1,0 +1,1 @@
+"""Example processors of Flow. They need nothing but Python."""

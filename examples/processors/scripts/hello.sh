@@ -1,0 +1,3 @@
+#!/bin/sh
+# Greets whoever the words name.
+echo "Hello, ${*:-world}!"
