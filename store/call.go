@@ -80,10 +80,13 @@ func (eventRow) TableName() string { return "events" }
 // ended is the progress of a call that has ended.
 const ended = math.MaxInt32
 
+// perAttempt is by how much progress grows with each attempt.
+const perAttempt = 10
+
 // progress tells how far a call has come: attempts first, then the state. All
 // ends are equal, so that the first one stays.
 func progress(state model.State, attempt int) int64 {
-	const perAttempt = 10
+	const most = ended/perAttempt - 1 // attempts; who claims more has come no further
 	if state.Terminal() {
 		return ended
 	}
@@ -94,7 +97,7 @@ func progress(state model.State, attempt int) int64 {
 	case model.Retrying:
 		step = 2
 	}
-	return min(int64(max(attempt, 0))*perAttempt+int64(step), ended-1)
+	return int64(min(max(attempt, 0), most)*perAttempt + step)
 }
 
 func (r callRow) call() (model.Call, error) {

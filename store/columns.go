@@ -23,7 +23,18 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func (s stamp) time() time.Time { return time.Time(s).UTC().Truncate(time.Microsecond) }
 
-func (s stamp) String() string { return s.time().Format(stampLayout) }
+// String returns the time with a fixed width. Years that PostgreSQL and four
+// digits do not have become the nearest that they have.
+func (s stamp) String() string {
+	t := s.time()
+	switch {
+	case t.Year() < 1:
+		t = time.Time{}
+	case t.Year() > 9999:
+		t = time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+	}
+	return t.Format(stampLayout)
+}
 
 // Value implements driver.Valuer.
 func (s stamp) Value() (driver.Value, error) { return s.String(), nil }

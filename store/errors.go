@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -117,12 +119,13 @@ type Unfit struct {
 	Reasons map[int]string
 }
 
-// Error gives one of the reasons and how many there are.
+// Error gives the first reason and says how many there are.
 func (e *Unfit) Error() string {
-	for i, why := range e.Reasons {
-		return fmt.Sprintf("%d of the batch cannot be stored; number %d: %s", len(e.Reasons), i, why)
+	if len(e.Reasons) == 0 {
+		return ErrUnfit.Error()
 	}
-	return ErrUnfit.Error()
+	at := slices.Min(slices.Collect(maps.Keys(e.Reasons)))
+	return fmt.Sprintf("%d of the batch cannot be stored; number %d: %s", len(e.Reasons), at, e.Reasons[at])
 }
 
 // Is makes the error match ErrUnfit.
@@ -131,10 +134,6 @@ func (e *Unfit) Is(target error) bool { return target == ErrUnfit }
 // fail says what was being done when err came up, and of which kind it is.
 // Errors that speak for themselves pass unchanged.
 func (s *Store) fail(ctx context.Context, doing string, err error) error {
-	var (
-		unavailable = func() bool { return s.driver.Unavailable(err) }
-		missing     = func() bool { return s.driver.MissingTable(err) }
-	)
 	switch {
 	case err == nil:
 		return nil
@@ -142,9 +141,9 @@ func (s *Store) fail(ctx context.Context, doing string, err error) error {
 		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
-	case unavailable():
+	case s.driver.Unavailable(err):
 		return fmt.Errorf("%s: %w: %w", doing, ErrUnavailable, err)
-	case missing():
+	case s.driver.MissingTable(err):
 		return fmt.Errorf("%s: %w", doing, ErrUnmigrated)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

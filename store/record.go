@@ -193,7 +193,7 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 			out = append(out, c)
 		}
 		return which().UpdateColumns(map[string]any{
-			"state": string(model.Queued), "progress": gorm.Expr("attempt * 10"), "result": nil, "failure": nil, "joined": "",
+			"state": string(model.Queued), "progress": gorm.Expr("attempt * ?", perAttempt), "result": nil, "failure": nil, "joined": "",
 			"reopened": gorm.Expr("finished"), "started": nil, "finished": nil,
 		}).Error
 	})

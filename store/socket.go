@@ -94,8 +94,16 @@ func (s *Store) UpdateSocket(ctx context.Context, m model.Socket) (model.Socket,
 }
 
 // DeleteSocket deletes the named socket unless plugs begin or end there.
-// Arguments that wait there for others stay until they expire.
-func (s *Store) DeleteSocket(ctx context.Context, network, name string) error {
-	return s.remove(ctx, "socket", network, name,
+// Arguments that wait there for others stay until they expire; values that were
+// kept to meet later ones go.
+func (s *Store) DeleteSocket(ctx context.Context, net, name string) error {
+	err := s.remove(ctx, "socket", net, name,
 		user{"plug", "network = @network AND (source = @name OR target = @name)"})
+	if err != nil {
+		return err
+	}
+	err = s.write.WithContext(ctx).Model(&arrivalRow{}).
+		Where("network = ? AND socket = ? AND settled IS NULL AND used", network(net), name).
+		UpdateColumns(map[string]any{"settled": stamp(now()), "value": nil}).Error
+	return s.fail(ctx, "forget what the socket kept", err)
 }

@@ -1,10 +1,13 @@
 package storetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
@@ -15,45 +18,62 @@ import (
 const Limit = 2 * time.Minute
 
 // BenchmarkRecordCalls measures how many records a second the store takes in
-// batches of 500: new calls, calls that were queued and then ended, and ended
-// ones with a timeline.
+// batches of 500: new calls, calls that were queued and then ended, the same
+// with a timeline, and the same from two recorders.
 func BenchmarkRecordCalls(b *testing.B, open func(t testing.TB, name string) *store.Store) {
-	const batch = 500
+	queuedEnded := []model.State{model.Queued, model.Succeeded}
 	for _, kind := range []struct {
-		name   string
-		states []model.State
-		events int
+		name      string
+		states    []model.State
+		events    int
+		recorders int
 	}{
-		{"new", []model.State{model.Succeeded}, 0},
-		{"queued+ended", []model.State{model.Queued, model.Succeeded}, 0},
-		{"queued+ended+events", []model.State{model.Queued, model.Succeeded}, 3},
+		{"new", []model.State{model.Succeeded}, 0, 1},
+		{"queued+ended", queuedEnded, 0, 1},
+		{"queued+ended+events", queuedEnded, 3, 1},
+		{"queued+ended,two", queuedEnded, 0, 2},
 	} {
 		b.Run(kind.name, func(b *testing.B) {
 			s := open(b, testenv.Prefix(b))
 			ctx := testenv.Context(b, Limit)
 			must(b, s.Migrate(ctx))
-			rows := 0
+			const batch = 500
+			rounds := 0
 			for b.Loop() {
-				calls := benchCalls(batch)
-				for _, state := range kind.states {
-					for i := range calls {
-						c := &calls[i]
-						c.State = state
-						if state.Terminal() {
-							c.Attempt, c.Started, c.Finished, c.Result = 1, at(1), at(2), raw(`"Do this: ['some data']"`)
-							c.Node, c.Worker, c.Commit, c.Processor = "node", "node.proc1.0", "0123456789abcdef0123456789abcdef01234567", "proc1"
-							for e := range kind.events {
-								c.Events = append(c.Events, model.Event{Name: fmt.Sprint("step", e), Time: *at(e)})
-							}
-						}
-					}
-					must(b, s.RecordCalls(ctx, calls))
-					rows += len(calls)
+				var group errgroup.Group
+				for range kind.recorders {
+					calls := benchCalls(batch)
+					group.Go(func() error { return benchRecord(ctx, s, calls, kind.states, kind.events) })
 				}
+				must(b, group.Wait())
+				rounds++
 			}
+			rows := rounds * kind.recorders * batch * len(kind.states)
 			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 		})
 	}
+}
+
+// benchRecord records the calls once in each state.
+func benchRecord(ctx context.Context, s *store.Store, calls []model.Call, states []model.State, events int) error {
+	for _, state := range states {
+		for i := range calls {
+			c := &calls[i]
+			c.State = state
+			if !state.Terminal() {
+				continue
+			}
+			c.Attempt, c.Started, c.Finished, c.Result = 1, at(1), at(2), raw(`"Do this: ['some data']"`)
+			c.Node, c.Worker, c.Commit, c.Processor = "node", "node.proc1.0", "0123456789abcdef0123456789abcdef01234567", "proc1"
+			for e := range events {
+				c.Events = append(c.Events, model.Event{Name: fmt.Sprint("step", e), Time: *at(e)})
+			}
+		}
+		if err := s.RecordCalls(ctx, calls); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func benchCalls(n int) []model.Call {

@@ -109,6 +109,8 @@ func callUnfit(t *testing.T, b *bundle) {
 	bad[8].Result = raw(`{`)
 	good := record("good", model.Succeeded, 1)
 	good.Worker, good.Result = "\xff\x00", raw("\"\xff\"")
+	early, late := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	good.Started, good.Deadline, good.Attempt = &early, &late, 1<<60
 	err := b.RecordCalls(b.ctx, append(bad, good))
 	var unfit *store.Unfit
 	if !errors.As(err, &unfit) || !errors.Is(err, store.ErrUnfit) || len(unfit.Reasons) != len(bad) {

@@ -99,6 +99,13 @@ func joinLatest(t *testing.T, b *bundle) {
 	equal(t, "expired later", names(got(b.ExpireJoins(b.ctx, time.Now()))(t), func(a store.Arrival) string { return a.ID }), []string{"a1"})
 	batch := []store.Arrival{arrival(model.JoinLatest, "b3", "two", "r"), arrival(model.JoinLatest, "a4", "one", "r")}
 	equal(t, "fired", names(got(b.Arrive(b.ctx, batch))(t), met), []string{"a3+b3", "a4+b3"})
+
+	// A socket that is made anew begins with nothing.
+	b.queue(t, "q")
+	b.processor(t, "p")
+	b.socket(t, "s", "p", "q", "f")
+	must(t, b.DeleteSocket(b.ctx, "", "s"))
+	equal(t, "fired", b.arrive(t, model.JoinLatest, [3]string{"a5", "one", "r"}, [3]string{"b5", "two", "r"}), [][]string{{}, {"a5+b5"}})
 }
 
 // joinRepeat: an arrival that comes again changes nothing, before and after its
