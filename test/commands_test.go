@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -160,28 +161,40 @@ func flow(ts *testscript.TestScript, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func eventually(ts *testscript.TestScript, _ bool, args []string) { await(ts, "", args) }
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	await(ts, args, "success", func(string) bool { return true })
+}
+
+// count waits until a command prints so many lines.
+func count(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: count N COMMAND…")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	await(ts, args[1:], args[0]+" lines", func(out string) bool { return strings.Count(out, "\n") == n })
+}
 
 func until(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: until TEXT COMMAND…")
 	}
-	await(ts, args[0], args[1:])
+	await(ts, args[1:], args[0], func(out string) bool { return strings.Contains(out, args[0]) })
 }
 
-// await runs "flow ARGS" until it succeeds and prints the text.
-func await(ts *testscript.TestScript, text string, args []string) {
+// await runs "flow ARGS" until it succeeds and its stdout is as wanted.
+func await(ts *testscript.TestScript, args []string, want string, fits func(string) bool) {
 	if len(args) == 0 || args[0] != "flow" {
 		ts.Fatalf("usage: [until TEXT|eventually] flow ARGS…")
 	}
 	limit := time.Now().Add(patience)
 	for {
 		out, err := flow(ts, args[1:]...)
-		if err == nil && strings.Contains(out, text) {
+		if err == nil && fits(out) {
 			return
 		}
 		if time.Now().After(limit) {
-			ts.Fatalf("after %s still not %q: %v\n%s\n%s", patience, text, err, out, tail(ts))
+			ts.Fatalf("after %s still not %s: %v\n%s\n%s", patience, want, err, out, tail(ts))
 		}
 		time.Sleep(50 * time.Millisecond) // the pace of asking again, not a wait for something
 	}

@@ -11,4 +11,5 @@
 //	repo DIR            make a git repository of the folder
 //	eventually CMD…     run a command until it succeeds, for at most 20 s
 //	until TEXT CMD…     run a command until its stdout contains the text
+//	count N CMD…        run a command until its stdout has N lines
 package test
