@@ -74,10 +74,9 @@ func (b *Broker) moveSession(ctx context.Context) error {
 	added := make(chan due, 256)
 	failed := make(chan error, 1)
 	go func() { failed <- b.readDelays(ctx, added) }()
-	defer func() { cancel(); <-failed }()
 
 	m := &mover{b: b, back: make(chan due, atOnce), slots: make(chan struct{}, atOnce)}
-	defer m.wait()
+	defer func() { cancel(); <-failed; m.wait() }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -176,6 +176,29 @@ func TestHeldLongerThanAckWait(t *testing.T) {
 	}
 }
 
+// A retry needs a place in its queue although that is full because of it.
+func TestRetryIntoFullQueue(t *testing.T) {
+	t.Parallel()
+	s := server(t, t.TempDir(), "")
+	b := open(t, inProcess(t, s), jetstream.Config{})
+	full := broker.Queue{Name: "full", Limits: broker.Limits{MaxMessages: 1}}
+	if err := b.Declare(t.Context(), broker.Topology{Queues: []broker.Queue{full}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), broker.Message{ID: "1", Key: "full"}); err != nil {
+		t.Fatal(err)
+	}
+	out := consume(t, b, "full")
+	for range 3 {
+		if err := receive(t, out).Retry(t.Context(), 0, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := receive(t, out).Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // What another Broker holds is known, too.
 func TestInspectSeesOthers(t *testing.T) {
 	t.Parallel()
