@@ -14,7 +14,6 @@ import (
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
-	"github.com/elasticcode/flow/processor/source"
 )
 
 // crew is the workers of one processor, at one generation of it.
@@ -140,20 +139,8 @@ func (c *crew) prepare(ctx context.Context) (processor.Program, error) {
 	c.mu.Lock()
 	as := c.as
 	c.mu.Unlock()
-	p := as.Processor
-	runtime, ok := c.agent.cfg.Runtimes[p.Runtime]
-	if !ok {
-		return nil, &processor.Error{Code: processor.CodeInterpreter, Permanent: true, Message: fmt.Sprintf("this agent has no runtime %q", p.Runtime)}
-	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute) // a first installation may take long
-	defer cancel()
-	dir, err := c.agent.cfg.Sources.Checkout(ctx, p.GitRepo, p.Commit, source.Credentials(as.Credentials))
-	if err != nil {
-		return nil, err
-	}
-	program, err := runtime.Prepare(ctx, processor.Spec{
-		Dir: dir, Commit: p.Commit, Module: p.Module, ModulePath: p.ModulePath, Interpreter: p.Interpreter, CacheDir: c.agent.cfg.CacheDir,
-	})
+	cfg := c.agent.cfg
+	program, err := Prepare(ctx, cfg.Sources, cfg.Runtimes, cfg.CacheDir, as)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +148,7 @@ func (c *crew) prepare(ctx context.Context) (processor.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return program, c.report(ctx, p, tasks)
+	return program, c.report(ctx, as.Processor, tasks)
 }
 
 // report tells the server the functions of the module. The server being away

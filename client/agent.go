@@ -43,6 +43,15 @@ func (c *Client) Plan(ctx context.Context, node, version string, wait time.Durat
 	return plan, err == nil && status != http.StatusNotModified, err
 }
 
+// Assignment returns what a worker of a processor needs to run it.
+func (c *Client) Assignment(ctx context.Context, processor string) (model.Assignment, error) {
+	var out model.Assignment
+	_, err := c.do(ctx, request{
+		method: http.MethodGet, path: "/v1/processors/" + url.PathEscape(processor) + "/assignment", query: c.in(""), out: &out,
+	})
+	return out, err
+}
+
 // ReportTasks tells the functions of a processor's module.
 func (c *Client) ReportTasks(ctx context.Context, network, processor string, r TasksReport) error {
 	_, err := c.do(ctx, request{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -95,7 +96,7 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 		if err != nil {
 			return nil, fmt.Errorf("the backend URL cannot be read: it should look like %s", examples["backend"])
 		}
-		opts.ClientName = cfg.Name
+		opts.ClientName = strings.ReplaceAll(cfg.Name, " ", "-") // Redis takes no spaces there
 		opts.ContextTimeoutEnabled = true
 		opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 		c := goredis.NewClient(opts)

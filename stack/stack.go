@@ -27,6 +27,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/broker/jetstream"
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/stack/natsd"
@@ -107,7 +108,7 @@ func (s *Stack) onClose(f func() error) { s.closers = append(s.closers, f) }
 // nats connects to a NATS server: one in this process for embedded:DIR, which
 // is started once per directory, else the one the URL names.
 func (s *Stack) nats(ctx context.Context, cfg Config, u service) (*natsgo.Conn, error) {
-	opts := []natsgo.Option{natsgo.Name(cfg.Name), natsgo.MaxReconnects(-1), natsgo.RetryOnFailedConnect(false)}
+	opts := jetstream.Options(cfg.Name, cfg.Logger)
 	if u.scheme != "embedded" {
 		conn, err := natsgo.Connect(u.raw, opts...)
 		if err != nil {

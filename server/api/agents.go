@@ -30,6 +30,9 @@ func (a *API) agentRoutes() {
 	plan.Description = "Answers 304 when the plan is still the version given, after the wait."
 	register(a, plan, a.getPlan)
 
+	one := op(http.MethodGet, "/v1/processors/{name}/assignment", "get-assignment", tag, "Show what a worker of a processor needs to run it", http.StatusNotFound)
+	register(a, one, a.getAssignment)
+
 	tasks := op(http.MethodPut, "/v1/processors/{name}/tasks", "report-tasks", tag, "Report the functions of a processor's module",
 		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
 	readsJSON(&tasks, 32<<20)
@@ -115,6 +118,28 @@ func (a *API) plan(ctx context.Context, v string, assignments []model.Assignment
 		assignments[i].Credentials = c
 	}
 	return &body[model.Plan]{model.Plan{Version: v, Assignments: filled(assignments)}}, nil
+}
+
+type assignmentIn struct {
+	InNetwork
+	Named
+}
+
+// getAssignment is for a worker that a person starts by hand.
+func (a *API) getAssignment(ctx context.Context, in *assignmentIn) (*body[model.Assignment], error) {
+	p, err := a.cfg.Store.Processor(ctx, in.Network, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	sockets, err := a.cfg.Store.EndpointsOf(ctx, in.Network, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.credentials(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &body[model.Assignment]{model.Assignment{Processor: p, Sockets: sockets, Credentials: c}}, nil
 }
 
 // version is a hash of what an agent acts on; what is only observed, and the
