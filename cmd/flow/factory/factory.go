@@ -47,6 +47,15 @@ type Factory struct {
 	Settings func() (contextfile.Resolved, error)
 	// Client returns a client of the API; it opens no connection yet.
 	Client func() (*client.Client, error)
+
+	opened *client.Client // what Client returned; set once, by it
+}
+
+// Close closes the connections that commands have opened.
+func (f *Factory) Close() {
+	if f.opened != nil {
+		f.opened.Close()
+	}
 }
 
 // New returns the surroundings of this process.
@@ -98,7 +107,8 @@ func (f *Factory) client() (*client.Client, error) {
 	if f.Options.Debug {
 		config.HTTP = traced(f.Err)
 	}
-	return client.New(config), nil
+	f.opened = client.New(config)
+	return f.opened, nil
 }
 
 // Note writes a line for the person at the terminal; never data.

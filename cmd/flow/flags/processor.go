@@ -3,7 +3,6 @@ package flags
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,8 +40,11 @@ func (a alias) String() string        { return "" }
 func (a alias) Type() string          { return a.of.Value.Type() }
 func (a alias) Set(text string) error { return a.of.Value.Set(text) }
 
-// scpLike is git's short form of an ssh URL: user@host:path.
-var scpLike = regexp.MustCompile(`^([A-Za-z0-9_.-]+@)?[A-Za-z0-9_.-]+:`)
+// scpLike tells of git's short form of an ssh URL: user@host:path.
+func scpLike(repo string) bool {
+	host, _, found := strings.Cut(repo, ":")
+	return found && host != "" && !strings.ContainsAny(host, "/ ")
+}
 
 // Repository makes a local path absolute: the server does not run in the folder
 // that this command does. URLs are left as they are.
@@ -51,7 +53,7 @@ func Repository(repo string) (string, error) {
 		return repo, nil
 	}
 	_, err := os.Stat(repo)
-	if err != nil && (scpLike.MatchString(repo) || filepath.IsAbs(repo)) {
+	if err != nil && (scpLike(repo) || filepath.IsAbs(repo)) {
 		return repo, nil // the server says whether it can reach it
 	}
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/cmd/flow/contextfile"
 	"github.com/elasticcode/flow/cmd/flow/factory"
@@ -27,7 +29,7 @@ var writeGolden = flag.Bool("update", false, "write the golden files")
 
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // tables show times in the reader's zone
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // api is a fake of the server's API: it knows a few objects, answers from a

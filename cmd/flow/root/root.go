@@ -33,6 +33,7 @@ func Run(ctx context.Context, f *factory.Factory, args []string) int {
 	cmd.SetOut(f.Out)
 	cmd.SetErr(f.Err)
 	err := contexts.Explain(cmd.ExecuteContext(ctx))
+	f.Close()
 	exit.Report(f.Err, err, f.Paint(print.Bad))
 	return exit.Code(err)
 }

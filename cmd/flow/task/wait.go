@@ -12,6 +12,10 @@ import (
 )
 
 const (
+	// firstWait is how long the submission itself waits for the end. Most calls
+	// end within it, in one round trip; of the others it is then known that they
+	// were accepted.
+	firstWait = 500 * time.Millisecond
 	// stepWait is how long one request waits; a connection that breaks costs
 	// no more than that.
 	stepWait = 30 * time.Second
@@ -60,13 +64,13 @@ func (w *waiter) run(ctx context.Context) (client.Outcome, error) {
 // step is one request: the submission until it is known to be accepted, then
 // the question for the result.
 func (w *waiter) step(ctx context.Context) error {
-	left := min(max(time.Until(w.end), time.Millisecond), stepWait)
+	left := max(time.Until(w.end), time.Millisecond)
 	var out client.Outcome
 	var err error
 	if w.accepted {
-		out, err = w.c.Result(ctx, w.out.ID, left)
+		out, err = w.c.Result(ctx, w.out.ID, min(left, stepWait))
 	} else {
-		out, err = w.c.SubmitWait(ctx, w.submission, left)
+		out, err = w.c.SubmitWait(ctx, w.submission, min(left, firstWait))
 	}
 	if err != nil {
 		return err
