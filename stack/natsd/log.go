@@ -3,6 +3,7 @@ package natsd
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -20,6 +21,9 @@ func (l *logAdapter) Noticef(format string, v ...any) {
 }
 
 func (l *logAdapter) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Maximum payloads over") {
+		return // MaxPayload is what calls need
+	}
 	l.logger.Warn("nats server warns", "message", fmt.Sprintf(format, v...))
 }
 
