@@ -175,7 +175,8 @@ func joinOnce(t *testing.T, b *bundle) {
 		all = rapid.Permutation(all).Draw(rt, "order")
 		var fired []store.Fired
 		for rest := all; len(rest) > 0; {
-			n := rapid.IntRange(1, len(rest)).Draw(rt, "batch")
+			n := rapid.IntRange((len(all)+3)/4, len(all)).Draw(rt, "batch") // at most four: commits take time
+			n = min(n, len(rest))
 			f, err := b.Arrive(b.ctx, rest[:n])
 			must(rt, err)
 			fired = append(fired, f...)

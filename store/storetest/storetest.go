@@ -4,7 +4,6 @@ package storetest
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/store"
@@ -65,7 +64,7 @@ type bundle struct {
 func fresh(t *testing.T, open func(t testing.TB, name string) *store.Store) *bundle {
 	t.Helper()
 	name := testenv.Prefix(t)
-	return &bundle{Store: open(t, name), ctx: testenv.Context(t, time.Minute), name: name}
+	return &bundle{Store: open(t, name), ctx: testenv.Context(t, Limit), name: name}
 }
 
 func setup(t *testing.T, open func(t testing.TB, name string) *store.Store) *bundle {
