@@ -5,31 +5,32 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // hostFiles are the Python side of this package.
 //
-//go:embed host.py describe.py project.py
+//go:embed host.py project.py flow_runtime/*.py
 var hostFiles embed.FS
 
 // installHost writes the embedded files below dir, once for each version of
 // them, and returns their folder.
 func installHost(dir string) (string, error) {
-	entries, err := hostFiles.ReadDir(".")
-	if err != nil {
-		return "", err
-	}
 	hash := sha256.New()
 	content := map[string][]byte{}
-	for _, e := range entries {
-		b, err := hostFiles.ReadFile(e.Name())
-		if err != nil {
-			return "", err
+	err := fs.WalkDir(hostFiles, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
 		}
-		content[e.Name()] = b
-		fmt.Fprintf(hash, "%s %d\n%s", e.Name(), len(b), b)
+		b, err := hostFiles.ReadFile(name)
+		content[name] = b
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(b), b)
+		return err
+	})
+	if err != nil {
+		return "", err
 	}
 	target := filepath.Join(dir, "host-"+hex.EncodeToString(hash.Sum(nil))[:16])
 	if _, err := os.Stat(target); err == nil {
@@ -44,7 +45,11 @@ func installHost(dir string) (string, error) {
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
 	for name, b := range content {
-		if err := os.WriteFile(filepath.Join(temp, name), b, 0o444); err != nil {
+		file := filepath.Join(temp, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(file, b, 0o444); err != nil {
 			return "", err
 		}
 	}

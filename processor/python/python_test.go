@@ -312,6 +312,15 @@ func TestModuleFlow(t *testing.T) {
 	if r := call(t, startProgram(t, program), "which"); string(r.Value) != `["the user own","call-which"]` {
 		t.Errorf("got %s %+v", r.Value, r.Failure)
 	}
+	program, err = prepare(t, "m", map[string]string{
+		"m.py": "import flow\ndef which(): return flow.call().id\n", "flow/readme.txt": "a folder is no module",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := call(t, startProgram(t, program), "which"); string(r.Value) != `"call-which"` {
+		t.Errorf("got %s %+v", r.Value, r.Failure)
+	}
 }
 
 func TestModulesThatDoNotLoad(t *testing.T) {
