@@ -50,8 +50,9 @@ type Claim struct {
 type Store interface {
 	// Put keeps the results for ttl, ends the claims on their calls and wakes
 	// who waits, in one round trip. The first result of a call stays: a later
-	// one is ignored, so that two attempts cannot tell two stories.
-	Put(ctx context.Context, ttl time.Duration, results ...Result) error
+	// one is ignored, so that two attempts cannot tell two stories. It returns
+	// the earlier results that stayed: they are how those calls ended.
+	Put(ctx context.Context, ttl time.Duration, results ...Result) (earlier []Result, err error)
 	// Get returns the results that are known, by call id.
 	Get(ctx context.Context, calls ...string) (map[string]Result, error)
 	// Wait returns the call's result as soon as it is known, and follows Joined

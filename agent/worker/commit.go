@@ -76,13 +76,27 @@ func (s *session) keep(batch []finished) bool {
 	}
 	store := s.w.cfg.Results
 	if len(results) > 0 && !s.persist("keep results", func(ctx context.Context) error {
-		return store.Put(ctx, s.w.cfg.ResultTTL, results...)
+		earlier, err := store.Put(ctx, s.w.cfg.ResultTTL, results...)
+		yield(batch, earlier)
+		return err
 	}) {
 		return false
 	}
 	return len(freed) == 0 || s.persist("give claims back", func(ctx context.Context) error {
 		return store.Release(ctx, s.w.holder, freed...)
 	})
+}
+
+// yield lets earlier results count: whoever ended a call first, another worker
+// or a person who cancelled it, has told how it ended.
+func yield(batch []finished, earlier []result.Result) {
+	for _, r := range earlier {
+		for i := range batch {
+			if f := &batch[i]; f.kind == ran && f.result.Call == r.Call {
+				f.result, f.repeat = r, true
+			}
+		}
+	}
 }
 
 // publish sends the records, the calls that follow and the copies to be tried
@@ -150,6 +164,9 @@ func (s *session) follow(f finished) (msgs []broker.Message, records []model.Cal
 		return s.copyOf(f), nil
 	case runs:
 		return nil, nil
+	}
+	if f.result.State == model.Cancelled {
+		return nil, nil // nothing follows, whatever the plugs are
 	}
 	next, err := plug.Route(f.job.Endpoint, f.job.Envelope, plug.Outcome{
 		Value: f.result.Value, Failure: f.result.Failure, Plugs: f.result.Plugs, Finished: f.result.Finished,

@@ -33,9 +33,20 @@ func record(f finished, w *Worker) model.Call {
 		if !r.Started.IsZero() {
 			c.Events = append(c.Events, model.Event{Name: "prerun", Time: r.Started, Note: "Prerun for task " + name})
 		}
+		if r.State == model.Cancelled {
+			c.Events = append(c.Events, model.Event{Name: "cancelled", Time: r.Finished, Note: note(r.Failure)})
+			break
+		}
 		c.Events = append(c.Events, model.Event{Name: "postrun", Time: r.Finished, Note: "Postrun for task " + name})
 	}
 	return c
+}
+
+func note(f *model.Failure) string {
+	if f == nil {
+		return ""
+	}
+	return f.Message
 }
 
 func at(t time.Time) *time.Time {

@@ -36,7 +36,7 @@ func BenchmarkClaimAndPut(b *testing.B) {
 				if _, err := store.Claim(b.Context(), "node1/proc1/1", time.Minute, calls[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
-				if err := store.Put(b.Context(), time.Hour, results[i:i+n]...); err != nil {
+				if _, err := store.Put(b.Context(), time.Hour, results[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -59,7 +59,7 @@ func BenchmarkWait(b *testing.B) {
 			got <- err
 		}()
 		<-begun
-		if err := store.Put(ctx, time.Minute, result.Result{Call: call, State: model.Succeeded}); err != nil {
+		if _, err := store.Put(ctx, time.Minute, result.Result{Call: call, State: model.Succeeded}); err != nil {
 			b.Fatal(err)
 		}
 		if err := <-got; err != nil {

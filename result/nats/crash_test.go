@@ -56,7 +56,7 @@ func fillAndWait(dir string) error {
 		if err != nil || !claims[0].Granted {
 			return fmt.Errorf("%+v, %w", claims, err)
 		}
-		if err := store.Put(ctx, time.Hour, result.Result{Call: call, State: model.Succeeded, Value: fmt.Append(nil, n)}); err != nil {
+		if _, err := store.Put(ctx, time.Hour, result.Result{Call: call, State: model.Succeeded, Value: fmt.Append(nil, n)}); err != nil {
 			return err
 		}
 	}

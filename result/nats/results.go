@@ -63,15 +63,15 @@ func (s *Store) flush(ctx context.Context, ws []writing, done func(w writing, se
 }
 
 // Put keeps the results. The first of a call stays.
-func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Result) error {
+func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Result) (earlier []result.Result, err error) {
 	if ttl < time.Millisecond {
-		return fmt.Errorf("put results for %v: they must be kept for a millisecond or longer", ttl)
+		return nil, fmt.Errorf("put results for %v: they must be kept for a millisecond or longer", ttl)
 	}
 	ws := make([]writing, 0, len(results))
 	seen := make(map[string]struct{}, len(results))
 	for _, r := range results {
 		if r.Call == "" {
-			return errors.New("put a result: it names no call")
+			return nil, errors.New("put a result: it names no call")
 		}
 		if _, again := seen[r.Call]; again {
 			continue
@@ -79,20 +79,21 @@ func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Re
 		seen[r.Call] = struct{}{}
 		body, err := resultBody(ttl, r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		ws = append(ws, writing{call: r.Call, body: body, keep: ttl, replaces: s.drop(r.Call)})
 	}
 	if len(ws) == 0 {
-		return nil
+		return nil, nil
 	}
-	if err := s.put(ctx, ws); err != nil {
-		return fmt.Errorf("put %d results: %w", len(results), wrap(ctx, err))
+	if earlier, err = s.put(ctx, ws); err != nil {
+		return earlier, fmt.Errorf("put %d results: %w", len(results), wrap(ctx, err))
 	}
-	return nil
+	return earlier, nil
 }
 
-func (s *Store) put(ctx context.Context, ws []writing) error {
+// put writes the results, and returns those that were there before.
+func (s *Store) put(ctx context.Context, ws []writing) (earlier []result.Result, err error) {
 	var told []string
 	defer func() { // also when only some were written
 		if len(told) > 0 {
@@ -102,21 +103,27 @@ func (s *Store) put(ctx context.Context, ws []writing) error {
 	for range attempts {
 		late, err := s.flush(ctx, ws, func(w writing, _ uint64) { told = append(told, w.call) })
 		if err != nil || len(late) == 0 {
-			return err
+			return earlier, err
 		}
 		records, err := s.records(ctx, callsOf(late))
 		if err != nil {
-			return err
+			return earlier, err
 		}
 		ws = late[:0]
 		for i, w := range late {
-			if records[i].result == nil { // else an earlier result stays
+			if records[i].result == nil {
 				w.replaces = records[i].seq
 				ws = append(ws, w)
+				continue
 			}
+			r, err := decode(records[i].result)
+			if err != nil {
+				return earlier, fmt.Errorf("read the earlier result of %s: %w", w.call, err)
+			}
+			earlier = append(earlier, r)
 		}
 	}
-	return fmt.Errorf("others changed %d calls all the time", len(ws))
+	return earlier, fmt.Errorf("others changed %d calls all the time", len(ws))
 }
 
 func callsOf(ws []writing) []string {

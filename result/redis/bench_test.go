@@ -39,7 +39,7 @@ func BenchmarkPut(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := 0; n < b.N; n += size {
-		if err := s.Put(b.Context(), time.Minute, results[n:n+size]...); err != nil {
+		if _, err := s.Put(b.Context(), time.Minute, results[n:n+size]...); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -67,7 +67,7 @@ func BenchmarkClaimAndPut(b *testing.B) {
 				if _, err := s.Claim(b.Context(), "node1/proc1/1", time.Minute, calls[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
-				if err := s.Put(b.Context(), time.Minute, results[i:i+n]...); err != nil {
+				if _, err := s.Put(b.Context(), time.Minute, results[i:i+n]...); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -88,7 +88,7 @@ func BenchmarkWait(b *testing.B) {
 			got <- err
 		}()
 		<-begun
-		if err := waiting.Put(b.Context(), time.Minute, results...); err != nil {
+		if _, err := waiting.Put(b.Context(), time.Minute, results...); err != nil {
 			b.Fatal(err)
 		}
 		if err := <-got; err != nil {

@@ -26,25 +26,33 @@ const (
 )
 
 // Put keeps the results in one round trip, or several when they are very many or large.
-func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Result) error {
+func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Result) (earlier []result.Result, err error) {
 	if ttl < time.Millisecond {
-		return fmt.Errorf("put results for %v: they must be kept for a millisecond or longer", ttl)
+		return nil, fmt.Errorf("put results for %v: they must be kept for a millisecond or longer", ttl)
 	}
 	for len(results) > 0 {
 		pipe := s.client.Pipeline()
 		n, err := s.fill(ctx, pipe, ttl, results)
 		if err != nil {
-			return err
+			return earlier, err
 		}
 		cmds, _ := pipe.Exec(ctx)
-		for _, c := range cmds {
-			if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) { // nil: an earlier result stays
-				return fmt.Errorf("put %d results: %w", n, wrap(ctx, err))
+		for i, c := range cmds {
+			if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) { // nil: there was none earlier
+				return earlier, fmt.Errorf("put %d results: %w", n, wrap(ctx, err))
 			}
+			if i >= n || c.Err() != nil {
+				continue
+			}
+			r, err := decode(c.(*redis.StatusCmd).Val())
+			if err != nil {
+				return earlier, fmt.Errorf("read the earlier result of %s: %w", results[i].Call, err)
+			}
+			earlier = append(earlier, r)
 		}
 		results = results[n:]
 	}
-	return nil
+	return earlier, nil
 }
 
 // fill puts the commands for as many results into the pipe as one round trip should carry.
@@ -68,7 +76,7 @@ func (s *Store) fill(ctx context.Context, pipe redis.Pipeliner, ttl time.Duratio
 		size += len(body)
 		calls = append(calls, r.Call)
 		claims = append(claims, s.claimKey(r.Call))
-		pipe.SetArgs(ctx, s.resultKey(r.Call), body, redis.SetArgs{Mode: "NX", TTL: ttl})
+		pipe.SetArgs(ctx, s.resultKey(r.Call), body, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl})
 	}
 	s.del(ctx, pipe, claims)
 	pipe.SPublish(ctx, s.bell, strings.Join(calls, between))

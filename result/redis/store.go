@@ -7,7 +7,7 @@
 // each behind "PREFIXflow:". The braces put both keys of a call into one slot of
 // a cluster.
 //
-// Put is a pipeline of SET NX, one DEL and one message on the bell, in one round
+// Put is a pipeline of SET NX GET, one DEL and one message on the bell, in one round
 // trip. Claim is one script for the whole batch, since looking at the result,
 // looking at the claim and taking it must be one step. Waiters in a process share
 // one subscription to the bell, and fetch in one MGET what rang.

@@ -84,7 +84,7 @@ func (s suite) waitUnreachable(t *testing.T) {
 // all calls every method but Wait with the context.
 func all(ctx context.Context, s result.Store) map[string]error {
 	errs := map[string]error{}
-	errs["Put"] = s.Put(ctx, keep, done("x", 1))
+	_, errs["Put"] = s.Put(ctx, keep, done("x", 1))
 	_, errs["Get"] = s.Get(ctx, "x")
 	_, errs["Claim"] = s.Claim(ctx, "me", lease, "x")
 	errs["Release"] = s.Release(ctx, "me", "x")
@@ -105,7 +105,8 @@ func (s suite) unreachable(t *testing.T) {
 	}
 	b.Proxy.Refuse(false)
 	eventually(t, "the store works again", func() bool {
-		return b.Store.Put(within(t, limit), keep, done("y", 1)) == nil
+		_, err := b.Store.Put(within(t, limit), keep, done("y", 1))
+		return err == nil
 	})
 }
 

@@ -37,7 +37,7 @@ func (s suite) putAndGet(t *testing.T) {
 func (s suite) nothing(t *testing.T) {
 	b := s.open(t)
 	ctx := within(t, limit)
-	if err := b.Store.Put(ctx, keep); err != nil {
+	if _, err := b.Store.Put(ctx, keep); err != nil {
 		t.Error(err)
 	}
 	if got, err := b.Store.Get(ctx); err != nil || len(got) != 0 {
@@ -63,10 +63,10 @@ func (s suite) nothing(t *testing.T) {
 func (s suite) refuses(t *testing.T) {
 	b := s.open(t)
 	ctx := within(t, limit)
-	if err := b.Store.Put(ctx, keep, done("", 1)); err == nil {
+	if _, err := b.Store.Put(ctx, keep, done("", 1)); err == nil {
 		t.Error("a result without a call was put")
 	}
-	if err := b.Store.Put(ctx, 0, done("x", 1)); err == nil {
+	if _, err := b.Store.Put(ctx, 0, done("x", 1)); err == nil {
 		t.Error("a result was put for no time at all")
 	}
 	if _, err := b.Store.Claim(ctx, "", lease, "x"); err == nil {
@@ -136,7 +136,10 @@ func (s suite) firstStays(t *testing.T) {
 	call := model.NewID()
 	put(t, b.Store, done(call, "first"))
 	put(t, b.Store, done(call, "second"))
-	put(t, b.Other, done(call, "third"), done(model.NewID(), 1))
+	earlier, err := b.Other.Put(within(t, limit), keep, done(model.NewID(), 1), done(call, "third"), done(model.NewID(), 1))
+	if err != nil || len(earlier) != 1 || earlier[0].Call != call || string(earlier[0].Value) != `"first"` {
+		t.Errorf("putting another told of %+v, %v", earlier, err)
+	}
 	if v := value(t, b.Other, call); v != `"first"` {
 		t.Errorf("the result is %s", v)
 	}
@@ -178,7 +181,7 @@ func (s suite) firstOfManyStays(t *testing.T) {
 func (s suite) resultsExpire(t *testing.T) {
 	b := s.open(t)
 	short, long := model.NewID(), model.NewID()
-	if err := b.Store.Put(within(t, limit), 1500*time.Millisecond, done(short, 1)); err != nil {
+	if _, err := b.Store.Put(within(t, limit), 1500*time.Millisecond, done(short, 1)); err != nil {
 		t.Fatal(err)
 	}
 	put(t, b.Store, done(long, 2))

@@ -35,7 +35,7 @@ func done(call string, value any) result.Result {
 
 func put(t testing.TB, s result.Store, rs ...result.Result) {
 	t.Helper()
-	if err := s.Put(within(t, limit), keep, rs...); err != nil {
+	if _, err := s.Put(within(t, limit), keep, rs...); err != nil {
 		t.Fatalf("put: %v", err)
 	}
 }

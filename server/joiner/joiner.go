@@ -197,7 +197,7 @@ func (j *Joiner) send(ctx context.Context, fired []store.Fired, again bool) erro
 		}
 		sent = append(sent, f.ID)
 	}
-	if err := j.cfg.Results.Put(ctx, resultTTL, results...); err != nil {
+	if _, err := j.cfg.Results.Put(ctx, resultTTL, results...); err != nil {
 		return err
 	}
 	if err := j.sender.Send(ctx, calls, records); err != nil {

@@ -30,8 +30,14 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 		}
 		call := burial(env, d.Headers[broker.HeaderDeadReason], d.Headers[broker.HeaderDeadQueue], time.Now())
 		put := result.Result{Call: call.ID, State: call.State, Failure: call.Failure, Attempt: call.Attempt, Finished: *call.Finished}
-		if err := r.cfg.Results.Put(ctx, resultTTL, put); err != nil {
+		earlier, err := r.cfg.Results.Put(ctx, resultTTL, put)
+		if err != nil {
 			r.log.Warn("keep the outcome of a dead call", "call_id", call.ID, "err", err)
+		}
+		if len(earlier) > 0 { // it had ended before it came here
+			e := earlier[0]
+			call.State, call.Failure, call.Result, call.Joined, call.Finished = e.State, e.Failure, e.Value, e.Joined, &e.Finished
+			call.Events = nil
 		}
 		r.store(ctx, []*broker.Delivery{d}, []model.Call{call})
 	}

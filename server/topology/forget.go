@@ -150,7 +150,7 @@ func (t *Topology) cancel(ctx context.Context, d *broker.Delivery, why string) e
 	c.Finished = &now
 	c.Failure = &model.Failure{Error: "Cancelled", Message: "the call was withdrawn: " + why, Permanent: true}
 	c.Events = []model.Event{{Name: "cancelled", Time: now, Note: c.Failure.Message}}
-	if err := t.results.Put(ctx, resultTTL, result.Result{Call: c.ID, State: c.State, Failure: c.Failure, Finished: now}); err != nil {
+	if _, err := t.results.Put(ctx, resultTTL, result.Result{Call: c.ID, State: c.State, Failure: c.Failure, Finished: now}); err != nil {
 		return err
 	}
 	if err := t.sender.Send(ctx, nil, []model.Call{c}); err != nil {
