@@ -43,9 +43,12 @@ type Receiver struct {
 	wg        sync.WaitGroup
 }
 
-// The steps of how many calls are taken ahead, per queue.
+// The steps of how many calls are taken ahead, per queue: about what a worker
+// does in 40 to 100 ms, so that what it holds but has not begun is soon done or
+// given back.
 const (
 	prefetchSlow  = 2
+	prefetchFirst = 8 // also where nothing is known yet
 	prefetchQuick = 32
 	prefetchFlood = 256
 )
@@ -54,7 +57,7 @@ const (
 func NewReceiver(b consumer, log *slog.Logger) *Receiver {
 	return &Receiver{
 		broker: b, log: log, in: make(chan *broker.Delivery, prefetchFlood),
-		endpoints: map[string]*model.Endpoint{}, consuming: map[string]context.CancelFunc{}, prefetch: prefetchQuick,
+		endpoints: map[string]*model.Endpoint{}, consuming: map[string]context.CancelFunc{}, prefetch: prefetchFirst,
 	}
 }
 
@@ -96,7 +99,8 @@ func (r *Receiver) Pace(perCall time.Duration) {
 	want := prefetchFor(perCall)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if want == r.prefetch {
+	// Near a step it stays as it is: changing costs the broker a new consumer.
+	if want == r.prefetch || prefetchFor(perCall*2/3) != want || prefetchFor(perCall*3/2) != want {
 		return
 	}
 	r.log.Debug("take ahead", "prefetch", want, "per_call", perCall)
@@ -110,10 +114,12 @@ func (r *Receiver) Pace(perCall time.Duration) {
 
 func prefetchFor(perCall time.Duration) int {
 	switch {
-	case perCall <= 5*time.Millisecond:
+	case perCall <= 400*time.Microsecond:
 		return prefetchFlood
-	case perCall <= 100*time.Millisecond:
+	case perCall <= 3*time.Millisecond:
 		return prefetchQuick
+	case perCall <= 15*time.Millisecond:
+		return prefetchFirst
 	}
 	return prefetchSlow
 }

@@ -24,7 +24,7 @@ type host struct {
 const (
 	watchEvery   = 50 * time.Millisecond
 	noteAfter    = 100 * time.Millisecond // a run this long is recorded as running
-	reofferAfter = 250 * time.Millisecond // a run this long gives the calls behind it to others
+	reofferAfter = 90 * time.Millisecond  // a run this long gives the calls behind it to others
 )
 
 // errAbandoned says that the worker was told to drop what it does.

@@ -42,7 +42,7 @@ func (p *pace) window() int {
 	average, known := p.perCall()
 	switch {
 	case !known:
-		return 4
+		return 1
 	case average <= ahead/batchSize:
 		return batchSize
 	}

@@ -102,14 +102,14 @@ func (b *bench) connect() (*jetstream.Broker, *resultnats.Store, *eventnats.Bus)
 	return br, results, events
 }
 
-// start runs a worker with connections of its own. stop drains it; crash ends it
-// as a dying process would.
-func (b *bench) start(epoch string, fault func(point string, crash func())) (stop, crash func()) {
+// start runs a worker with connections of its own; stop drains it. At its fault
+// points, fault may call crash, which ends it as a dying process would.
+func (b *bench) start(epoch string, fault func(point string, crash func())) (stop func()) {
 	b.t.Helper()
 	br, results, events := b.connect()
 	drain, endDrain := context.WithCancel(b.ctx)
 	kill, endKill := context.WithCancel(b.ctx)
-	crash = func() {
+	crash := func() {
 		endKill()
 		endDrain()
 	}
@@ -129,7 +129,7 @@ func (b *bench) start(epoch string, fault func(point string, crash func())) (sto
 		_ = br.Close() // what it had goes back, as when its process ends
 	})
 	b.t.Cleanup(func() { crash(); wg.Wait() })
-	return func() { endDrain(); wg.Wait(); endKill() }, func() { crash(); wg.Wait() }
+	return func() { endDrain(); wg.Wait(); endKill() }
 }
 
 func (b *bench) send(id string, value any) {
@@ -162,7 +162,7 @@ func echo(inv processor.Invocation) (any, *model.Failure) { return inv.Args[0], 
 func TestCallRunsAndFlowsOn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, echo)
-	stop, _ := b.start("1", nil)
+	stop := b.start("1", nil)
 	b.send("a", "hello")
 	if r := b.wait("a"); r.State != model.Succeeded || string(r.Value) != `"hello"` || r.Attempt != 1 {
 		t.Errorf("result of a: %+v", r)
@@ -311,7 +311,7 @@ func TestCrashBetweenAllSteps(t *testing.T) {
 			b := setup(t, echo)
 			var once atomic.Bool
 			dead := make(chan struct{})
-			_, _ = b.start("1", func(at string, crash func()) {
+			b.start("1", func(at string, crash func()) {
 				if at == point && !once.Swap(true) {
 					crash()
 					close(dead)
