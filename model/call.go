@@ -50,12 +50,13 @@ type Failure struct {
 
 // The types of failures that the engine itself gives.
 const (
-	FailureCrash    = "ProcessCrashed"   // the process that ran the call died
-	FailureTimeout  = "Timeout"          // the run took longer than the socket allows
-	FailureResult   = "ResultNotJSON"    // the function returned what is not a JSON value
-	FailureTooLarge = "PayloadTooLarge"  // the result is over the limit
-	FailureNoTask   = "FunctionNotFound" // the module has no such function
-	FailureDeadline = "DeadlineExceeded" // it was still queued at its deadline
+	FailureCrash     = "ProcessCrashed"   // the process that ran the call died
+	FailureTimeout   = "Timeout"          // the run took longer than the socket allows
+	FailureResult    = "ResultNotJSON"    // the function returned what is not a JSON value
+	FailureTooLarge  = "PayloadTooLarge"  // the result is over the limit
+	FailureNoTask    = "FunctionNotFound" // the module has no such function
+	FailureDeadline  = "DeadlineExceeded" // it was still queued at its deadline
+	FailureCancelled = "Cancelled"        // a person, or the end of its queue, withdrew it
 )
 
 // LogLine is a line that the code printed while it ran a call.

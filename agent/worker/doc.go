@@ -17,6 +17,10 @@
 //  6. news: tell the event bus, which may lose it.
 //  7. ack.
 //
+// A call that a person cancelled has a result, too: it ends at step 2, or its
+// run is ended with the process within about a second, and nothing follows
+// from it (cancel.go).
+//
 // A crash between any two steps leaves the delivery unsettled, so the call
 // comes again. Before step 4 it runs again; after it, only steps 5 to 7 are
 // repeated, with the same ids. What is ready together is committed together:

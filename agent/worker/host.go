@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/result"
 )
 
 // host owns the child process and the calls that were given to it. Its fields
@@ -18,6 +20,13 @@ type host struct {
 	pipe    []*job // sent, in order: the first one runs
 	overdue *job   // the call whose run was ended for taking too long
 	watch   *time.Timer
+
+	cancelled *job           // the call whose run was ended because it was cancelled
+	verdict   result.Result  // its result
+	asked     time.Time      // when the last question whether a call was cancelled was asked
+	asking    bool           // the answer is not there yet
+	told      chan verdict   // the answers
+	asks      sync.WaitGroup // questions under way
 }
 
 // The clock of the host while something runs.
@@ -32,7 +41,8 @@ var errAbandoned = errors.New("abandoned")
 
 // host runs jobs in the process until there are no more (nil) or it dies.
 func (s *session) host() error {
-	h := &host{s: s, watch: time.NewTimer(time.Hour)}
+	h := &host{s: s, watch: time.NewTimer(time.Hour), told: make(chan verdict, 1)}
+	defer h.asks.Wait()
 	defer h.watch.Stop()
 	return h.run()
 }
@@ -64,6 +74,8 @@ func (h *host) run() error {
 			h.answered(gather(r, replies))
 		case <-h.watch.C:
 			h.look()
+		case v := <-h.told:
+			h.sentence(v)
 		case <-renew.C:
 			h.renew()
 		case <-h.s.kill.Done():
@@ -79,7 +91,7 @@ func (h *host) run() error {
 // feed sends waiting calls into the pipe as far as the window allows.
 func (h *host) feed() {
 	n := min(h.s.pace.window()-len(h.pipe), len(h.waiting))
-	if n <= 0 || h.overdue != nil {
+	if n <= 0 || h.overdue != nil || h.cancelled != nil {
 		return
 	}
 	invs := make([]processor.Invocation, n)
@@ -155,10 +167,11 @@ func (h *host) look() {
 		h.waiting = nil
 	}
 	limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
-	if limit > 0 && ran > limit && h.overdue == nil {
+	if limit > 0 && ran > limit && h.overdue == nil && h.cancelled == nil {
 		h.overdue = j
 		h.s.proc.Kill()
 	}
+	h.inquire(j, ran, now)
 }
 
 // renew keeps the claims of everything this session holds.
@@ -184,19 +197,38 @@ func (h *host) died(jobs <-chan []*job) error {
 	h.s.stop()
 	if len(h.pipe) > 0 {
 		j := h.pipe[0]
-		if h.overdue == j {
+		log := h.printed(j)
+		switch {
+		case h.cancelled == j:
+			h.s.done <- []finished{{job: j, kind: ran, result: h.verdict, log: log}}
+		case h.overdue == j:
 			limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
 			err = fmt.Errorf("a call of %s took longer than its timeout of %s and was ended with its process", j.Envelope.Socket, limit)
-			h.s.done <- []finished{overdue(j, err)}
-		} else {
-			h.s.done <- []finished{crashed(j, err)}
+			h.s.done <- []finished{overdue(j, err, log)}
+		case h.overdue != nil || h.cancelled != nil: // the one before it was to be ended, and answered just in time
+			h.giveUp(h.pipe[:1])
+		default:
+			h.s.done <- []finished{crashed(j, err, log)}
 		}
 		h.giveUp(h.pipe[1:])
+	}
+	if h.cancelled != nil {
+		err = errCancelled
 	}
 	h.giveUp(h.waiting)
 	h.pipe, h.waiting = nil, nil
 	h.discard(jobs)
 	return err
+}
+
+// printed is what a call had printed when its process ended.
+func (h *host) printed(j *job) []model.LogLine {
+	if p, ok := h.s.proc.(processor.Interrupted); ok {
+		if id, log := p.Interrupted(); id == j.Envelope.ID {
+			return log
+		}
+	}
+	return nil
 }
 
 // discard gives back what intake still hands over, until it has ended.
@@ -236,17 +268,17 @@ func (h *host) close() error {
 	return nil
 }
 
-func crashed(j *job, err error) finished {
+func crashed(j *job, err error, log []model.LogLine) finished {
 	f := &model.Failure{Error: model.FailureCrash, Message: err.Error()}
 	crashes := j.Envelope.Crashes + 1
 	if crashes >= crashBudget {
 		f.Message = fmt.Sprintf("the process died %d times while it ran this call; the last time: %v", crashes, err)
-		return dead(j, f, j.began, time.Now())
+		return dead(j, f, j.began, time.Now(), log)
 	}
-	return finished{job: j, kind: again, failure: f, crash: true, started: j.began, ended: time.Now(), delay: jitter(time.Second, crashes, 10*time.Second)}
+	return finished{job: j, kind: again, failure: f, crash: true, log: log, started: j.began, ended: time.Now(), delay: jitter(time.Second, crashes, 10*time.Second)}
 }
 
-func overdue(j *job, err error) finished {
+func overdue(j *job, err error, log []model.LogLine) finished {
 	f := &model.Failure{Error: model.FailureTimeout, Message: err.Error()}
-	return judge(j, f, j.began, time.Now(), nil)
+	return judge(j, f, j.began, time.Now(), log)
 }

@@ -23,7 +23,9 @@ func (s *session) intake(taking context.Context) {
 		case <-taking.Done():
 			return
 		case d := <-in:
-			s.admit(taking, gather(d, in))
+			batch := gather(d, in)
+			s.w.cfg.Fault("after receive")
+			s.admit(taking, batch)
 		}
 	}
 }
@@ -73,6 +75,7 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 		}
 	}
 	run, ended := s.claim(taking, fresh)
+	s.w.cfg.Fault("after claim")
 	if aside = append(aside, ended...); len(aside) > 0 {
 		s.done <- aside
 	}
@@ -108,7 +111,7 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 			s.later(j, min(max(c.Remaining, 100*time.Millisecond), 2*time.Second))
 		}
 	}
-	return run, ended
+	return s.sift(taking, run, ended)
 }
 
 // claims claims the calls, and keeps trying while the result store is away.

@@ -72,17 +72,15 @@ func judge(j *job, f *model.Failure, started, ended time.Time, log []model.LogLi
 		return finished{job: j, kind: again, failure: f, delay: delay, started: started, ended: ended, log: log}
 	}
 	if !f.Permanent && s.MaxAttempts > 1 {
-		out := dead(j, f, started, ended)
-		out.log = log
-		return out
+		return dead(j, f, started, ended, log)
 	}
 	return finished{job: j, kind: ran, log: log, result: result.Result{
 		Call: j.Envelope.ID, State: model.Failed, Failure: f, Attempt: j.attempt, Started: started, Finished: ended,
 	}}
 }
 
-func dead(j *job, f *model.Failure, started, ended time.Time) finished {
-	return finished{job: j, kind: ran, result: result.Result{
+func dead(j *job, f *model.Failure, started, ended time.Time, log []model.LogLine) finished {
+	return finished{job: j, kind: ran, log: log, result: result.Result{
 		Call: j.Envelope.ID, State: model.Dead, Failure: f, Attempt: j.attempt, Started: started, Finished: ended,
 	}}
 }

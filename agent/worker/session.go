@@ -30,6 +30,9 @@ type session struct {
 	mu       sync.Mutex // guards inflight
 	inflight map[string]struct{}
 
+	asked    time.Time // when it was looked last whether cancels are under way; used by intake only
+	underWay bool      // the answer; used by intake only
+
 	stop context.CancelFunc // take no more
 	kill context.Context    // abandon
 }

@@ -125,6 +125,9 @@ func (w *Worker) Run(ctx, kill context.Context) error {
 		if err == nil {
 			break
 		}
+		if errors.Is(err, errCancelled) {
+			continue // nothing is wrong with the code
+		}
 		if time.Since(started) > delay.top {
 			delay.reset()
 		}

@@ -148,7 +148,7 @@ func (t *Topology) cancel(ctx context.Context, d *broker.Delivery, why string) e
 	now := time.Now().UTC()
 	c := env.Call(model.Cancelled)
 	c.Finished = &now
-	c.Failure = &model.Failure{Error: "Cancelled", Message: "the call was withdrawn: " + why, Permanent: true}
+	c.Failure = &model.Failure{Error: model.FailureCancelled, Message: "the call was withdrawn: " + why, Permanent: true}
 	c.Events = []model.Event{{Name: "cancelled", Time: now, Note: c.Failure.Message}}
 	if _, err := t.results.Put(ctx, resultTTL, result.Result{Call: c.ID, State: c.State, Failure: c.Failure, Finished: now}); err != nil {
 		return err
