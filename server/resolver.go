@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/processor/python"
+	"github.com/elasticcode/flow/processor/shell"
 	"github.com/elasticcode/flow/processor/source"
 	"github.com/elasticcode/flow/server/api"
 )
@@ -26,39 +29,24 @@ func (r *Resolver) Resolve(ctx context.Context, url, kind, name, credentials str
 	return r.sources.Resolve(ctx, source.Ref{URL: url, Kind: source.Kind(kind), Name: name}, source.Credentials(credentials))
 }
 
-// CheckModule returns an error when the commit has no file for the module: for
-// Python a module or package, for the shell a folder.
+// CheckModule returns an error when the commit has no file (Python) or folder
+// (shell) for the module.
 func (r *Resolver) CheckModule(ctx context.Context, url, commit, runtime, modulepath, module, _ string) error {
 	files, err := r.sources.List(ctx, url, commit, "")
 	if err != nil {
 		return err
 	}
 	if runtime == model.RuntimeShell {
-		return checkFolder(files, path.Join(modulepath, module), commit)
-	}
-	return checkPython(files, modulepath, module, commit)
-}
-
-func checkFolder(files []string, folder, commit string) error {
-	for _, f := range files {
-		if strings.HasPrefix(f, strings.TrimSuffix(path.Clean(folder), "/")+"/") || path.Clean(folder) == "." {
-			return nil
-		}
-	}
-	return missing("folder", folder, commit, "")
-}
-
-// checkPython looks for the module where Python will: below the module path,
-// and in the "src" layout.
-func checkPython(files []string, modulepath, module, commit string) error {
-	file := strings.ReplaceAll(module, ".", "/")
-	roots := []string{modulepath, path.Join(modulepath, "src")}
-	for _, root := range roots {
-		base := strings.TrimPrefix(path.Join(root, file), "/")
-		for _, f := range files {
-			if f == base+".py" || f == base+"/__init__.py" {
+		for _, folder := range shell.Folders(modulepath, module) {
+			if slices.ContainsFunc(files, func(f string) bool { return folder == "" || strings.HasPrefix(f, folder+"/") }) {
 				return nil
 			}
+		}
+		return missing("folder", path.Join(modulepath, module), commit, "")
+	}
+	for _, file := range python.Files(modulepath, module) {
+		if slices.Contains(files, file) {
+			return nil
 		}
 	}
 	return missing("module", module, commit, hint(files, modulepath, module))

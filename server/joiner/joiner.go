@@ -27,6 +27,8 @@ type slots interface {
 	Arrive(ctx context.Context, arrivals []store.Arrival) ([]store.Fired, error)
 	PendingFired(ctx context.Context, limit int) ([]store.Fired, error)
 	FiredSent(ctx context.Context, ids ...string) error
+	ExpireJoins(ctx context.Context, before time.Time) ([]store.Arrival, error)
+	ForgetArrivals(ctx context.Context, ids ...string) error
 }
 
 // Target is the socket of a join, as far as the joiner needs to know it.
@@ -79,6 +81,7 @@ func (j *Joiner) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return broker.Batches(ctx, j.cfg.Broker, socket.Joins, prefetch, j.log, j.join) })
 	g.Go(func() error { return j.sweep(ctx) })
+	g.Go(func() error { return j.expire(ctx) })
 	return g.Wait()
 }
 

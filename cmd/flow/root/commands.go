@@ -13,6 +13,7 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/logs"
 	"github.com/elasticcode/flow/cmd/flow/ls"
 	"github.com/elasticcode/flow/cmd/flow/proc"
+	"github.com/elasticcode/flow/cmd/flow/queue"
 	"github.com/elasticcode/flow/cmd/flow/remove"
 	"github.com/elasticcode/flow/cmd/flow/task"
 	"github.com/elasticcode/flow/cmd/flow/update"
@@ -24,7 +25,7 @@ func commands(f *factory.Factory) []*cobra.Command {
 		withOwnSignals(engines(f)...),
 		[]*cobra.Command{
 			add.NewCmd(f), update.NewCmd(f), remove.NewCmd(f), ls.NewCmd(f),
-			proc.NewCmd(f), task.NewCmd(f), listen.NewCmd(f, nil), logs.NewCmd(f, nil),
+			proc.NewCmd(f), task.NewCmd(f), queue.NewCmd(f), listen.NewCmd(f, nil), logs.NewCmd(f, nil),
 			contexts.NewCmd(f),
 			about.NewCmdStatus(f, nil), about.NewCmdWhoami(f, nil), about.NewCmdVersion(f, nil),
 		},
