@@ -42,7 +42,24 @@ lint: ## Run golangci-lint with the configuration of the project
 	go run $(LINT) run ./...
 
 .PHONY: bench
-bench: ## Run the Go benchmarks of all packages
+bench: bench-peers ## Measure Flow, RabbitMQ alone, Celery and River on this machine (about 15 minutes)
+	@cd bench && go run . -out results.json
+
+.PHONY: bench-quick
+bench-quick: bench-peers ## The same with small counts (under 5 minutes)
+	@cd bench && go run . -quick -out results.json
+
+# Celery comes from Debian's packages; where it cannot, the table says so.
+.PHONY: bench-peers
+bench-peers:
+	@bash test/services.sh
+	@/usr/bin/python3 -c 'import celery, redis' 2>/dev/null || \
+		if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+			export DEBIAN_FRONTEND=noninteractive; \
+			apt-get update -q && apt-get install -q -y python3-celery python3-redis python3-kombu || true; fi
+
+.PHONY: bench-go
+bench-go: ## Run the Go benchmarks of all packages
 	@bash test/services.sh
 	go test -run '^$$' -bench . -benchtime 2s ./...
 

@@ -80,6 +80,11 @@ func run(ctx context.Context, o *Options) error {
 		return err
 	}
 	defer release()
+	endProfile, err := engine.Profile(o.Env, log)
+	if err != nil {
+		return flags.Valid(err)
+	}
+	defer endProfile()
 	home := "embedded:" + filepath.Join(dir, "nats")
 	o.Services.Fill(o.Env, engine.Services{Broker: home, Backend: home, DB: "embedded:" + dir})
 	drain, abort, stop := engine.Signals(ctx, o.Note)

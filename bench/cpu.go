@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// cost is processor time in µs by who used it. Services are shared with
+// whatever else uses them on this machine.
+type cost map[string]float64
+
+// ticks is how many clock ticks of /proc make a second on Linux.
+const ticks = 100
+
+func (c cost) sum() float64 {
+	var s float64
+	for _, v := range c {
+		s += v
+	}
+	return s
+}
+
+// String lists who used how much, in a fixed order.
+func (c cost) String() string {
+	var out []string
+	for _, who := range []string{"own", "bench", "rabbitmq", "postgres", "redis"} {
+		if v := c[who]; v >= 1 {
+			out = append(out, fmt.Sprintf("%s %.0f", who, v))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// since returns what was used after before, for each of n calls.
+func (c cost) since(before cost, n int) cost {
+	out := cost{}
+	for who, v := range c {
+		out[who] = (v - before[who]) / float64(n)
+	}
+	return out
+}
+
+// process is what /proc/PID/stat says.
+type process struct {
+	name   string
+	parent int
+	micros float64
+}
+
+// used sums up the processor time of the services, of this process, and of the
+// processes given with all that they started.
+func used(own []int) cost {
+	all := processes()
+	mine := map[int]bool{}
+	for _, p := range own {
+		mine[p] = true
+	}
+	for grown := true; grown; {
+		grown = false
+		for pid, p := range all {
+			if mine[p.parent] && !mine[pid] {
+				mine[pid], grown = true, true
+			}
+		}
+	}
+	out := cost{}
+	for pid, p := range all {
+		switch {
+		case mine[pid]:
+			out["own"] += p.micros
+		case pid == os.Getpid():
+			out["bench"] += p.micros
+		case p.name == "beam.smp":
+			out["rabbitmq"] += p.micros
+		case p.name == "redis-server":
+			out["redis"] += p.micros
+		case strings.HasPrefix(p.name, "postgres"):
+			out["postgres"] += p.micros
+		}
+	}
+	return out
+}
+
+func processes() map[int]process {
+	out := map[int]process{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, ok := stat(pid); ok {
+			out[pid] = p
+		}
+	}
+	return out
+}
+
+func stat(pid int) (process, bool) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if err != nil || open < 0 || end < open {
+		return process{}, false
+	}
+	f := strings.Fields(string(data[end+1:]))
+	if len(f) < 13 {
+		return process{}, false
+	}
+	parent, _ := strconv.Atoi(f[1])
+	user, _ := strconv.ParseFloat(f[11], 64)
+	system, _ := strconv.ParseFloat(f[12], 64)
+	return process{name: string(data[open+1 : end]), parent: parent, micros: (user + system) * 1e6 / ticks}, true
+}
+
+// load is the machine's load, as it is shared with whatever else runs.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(data))[:3], " ")
+}
+
+func machine() string { return fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH) }

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/model"
+)
+
+// flow is a running "flow up" of our own.
+type flow struct {
+	b     *bench
+	env   []string
+	cmd   *exec.Cmd
+	api   *client.Client
+	clean []func() error // run in reverse order after the program has ended
+}
+
+// build builds the program, unless one was given.
+func (b *bench) build(ctx context.Context) (string, error) {
+	if b.flow != "" {
+		return b.flow, nil
+	}
+	path := filepath.Join(b.dir, "flow")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/flow")
+	cmd.Dir, cmd.Env, cmd.Stderr = b.root, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
+	return path, cmd.Run()
+}
+
+// openFlow starts the program, on the services or on those inside of it, with
+// two workers for the functions of a repository.
+func (b *bench) openFlow(ctx context.Context, onServices bool) (r racer, err error) {
+	home := filepath.Join(b.dir, "embedded")
+	args := []string{"up", "--listen", "127.0.0.1:0", "--cpus", "2"}
+	f := &flow{b: b}
+	if onServices {
+		home = filepath.Join(b.dir, "services")
+		on, err := b.isolate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f.clean = append(f.clean, on.clean)
+		args = append(args, "--broker", on.broker, "--backend", on.backend, "--db", on.db)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	f.env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"), "FLOW_LOG_LEVEL=warn")
+	if b.pprof != "" && onServices {
+		f.env = append(f.env, "FLOW_PPROF="+b.pprof)
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, err
+	}
+	if err := f.start(ctx, home, args); err != nil {
+		return nil, err
+	}
+	if err := f.declare(ctx); err != nil {
+		return nil, fmt.Errorf("declare: %w", err)
+	}
+	return f, nil
+}
+
+// start starts the program and waits until it says that it is ready.
+func (f *flow) start(ctx context.Context, home string, args []string) error {
+	log, err := os.Create(filepath.Join(home, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	f.cmd = exec.Command(f.b.flow, args...)
+	f.cmd.Env, f.cmd.Stdout, f.cmd.Stderr = f.env, log, log
+	f.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := f.cmd.Start(); err != nil {
+		f.cmd = nil
+		return err
+	}
+	err = until(ctx, time.Minute, 50*time.Millisecond, func() (bool, error) {
+		said, err := os.ReadFile(log.Name())
+		if err != nil || !bytes.Contains(said, []byte("flow is ready")) {
+			return false, err
+		}
+		return true, f.connect(home, said)
+	})
+	if err != nil {
+		said, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("start flow: %w\n%s", err, said)
+	}
+	return nil
+}
+
+var address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+
+// connect makes the client, with the token that the program has written down.
+func (f *flow) connect(home string, said []byte) error {
+	data, err := os.ReadFile(filepath.Join(home, "data", "flow", "admin.token"))
+	if err != nil {
+		return err
+	}
+	f.api = client.New(client.Config{Server: string(address.Find(said)), Token: string(bytes.TrimSpace(data))})
+	return nil
+}
+
+// The names of what is declared.
+const (
+	queueName     = "bench"
+	processorName = "bench"
+	noop          = "bench.noop"
+	pair          = "bench.pair"
+	chainLength   = 40
+)
+
+func step(i int) string { return fmt.Sprintf("bench.step%02d", i) }
+
+// declare makes the objects and waits until both workers run.
+func (f *flow) declare(ctx context.Context) error {
+	repo, err := f.b.repo()
+	if err != nil {
+		return err
+	}
+	if _, err := f.api.Queues().Create(ctx, model.Queue{Object: model.Object{Name: queueName}, Type: model.Direct}); err != nil {
+		return err
+	}
+	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
+		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: 2,
+	}); err != nil {
+		return err
+	}
+	tasks := map[string]string{noop: "noop", pair: "pair"}
+	for i := range chainLength {
+		tasks[step(i)] = fmt.Sprintf("step%02d", i)
+	}
+	for name, task := range tasks {
+		s := model.Socket{Object: model.Object{Name: name}, Processor: processorName, Queue: queueName, Task: task}
+		if _, err := f.api.Sockets().Create(ctx, s.WithDefaults()); err != nil {
+			return err
+		}
+	}
+	for i := range chainLength - 1 {
+		p := model.Plug{Object: model.Object{Name: fmt.Sprintf("plug%02d", i)}, Type: model.PlugResult, Source: step(i), Target: step(i + 1)}
+		if _, err := f.api.Plugs().Create(ctx, p); err != nil {
+			return err
+		}
+	}
+	if _, err := f.api.StartProcessor(ctx, processorName); err != nil {
+		return err
+	}
+	return until(ctx, time.Minute, 100*time.Millisecond, f.working)
+}
+
+func (f *flow) working() (bool, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	page, err := f.api.Workers().List(ctx, client.ListOptions{})
+	n := 0
+	for _, w := range page.Items {
+		if w.Status == model.StatusRunning {
+			n++
+		}
+	}
+	return n == 2, err
+}
+
+func (f *flow) pids() []int { return []int{f.cmd.Process.Pid} }
+
+// close ends the program, and removes what it has made on the services.
+func (f *flow) close() error {
+	var errs []error
+	if f.cmd != nil {
+		_ = f.cmd.Process.Signal(syscall.SIGTERM)
+		killer := time.AfterFunc(20*time.Second, func() { _ = f.cmd.Process.Kill() })
+		if err := f.cmd.Wait(); err != nil {
+			errs = append(errs, fmt.Errorf("flow up: %w", err))
+		}
+		killer.Stop()
+	}
+	for i := len(f.clean) - 1; i >= 0; i-- {
+		errs = append(errs, f.clean[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// batchOf is how many calls are submitted in one request.
+const batchOf = 500
+
+// round submits n calls, two requests at a time, and waits for their end: first
+// for the outcome of the last one, which costs nothing, then for the history.
+func (f *flow) round(ctx context.Context, n int) error {
+	before, err := f.ended(ctx, noop)
+	if err != nil {
+		return err
+	}
+	g, sending := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	var last string
+	for left := n; left > 0; left -= batchOf {
+		calls := make([]client.Submission, min(left, batchOf))
+		for i := range calls {
+			calls[i] = client.Submission{Socket: noop, Args: []json.RawMessage{json.RawMessage(payload)}}
+		}
+		final := left <= batchOf
+		g.Go(func() error {
+			done, err := f.api.SubmitBatch(sending, calls)
+			if err == nil && final {
+				last = done[len(done)-1].ID
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("submit: %w", err)
+	}
+	if _, err := f.api.Result(ctx, last, roundLimit); err != nil {
+		return fmt.Errorf("wait for the last call: %w", err)
+	}
+	return f.recorded(ctx, noop, before+int64(n))
+}
+
+// recorded waits until the history has that many ended calls of the socket.
+func (f *flow) recorded(ctx context.Context, socket string, want int64) error {
+	return until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
+		have, err := f.ended(ctx, socket)
+		return have >= want, err
+	})
+}
+
+// ended counts the calls of a socket that succeeded.
+func (f *flow) ended(ctx context.Context, socket string) (int64, error) {
+	page, err := f.api.Calls(ctx, client.CallFilter{Socket: socket, State: model.Succeeded, Limit: 1})
+	return page.Total, err
+}
+
+// until asks again and again until the answer is yes.
+func until(ctx context.Context, limit, pause time.Duration, ask func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		ok, err := ask()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not done after %s: %w", limit, ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}

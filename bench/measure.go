@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// contestant is one of those that take turns.
+type contestant struct {
+	name  string
+	calls int
+	// open prepares it. What it returns runs one round; close undoes open.
+	open func(ctx context.Context) (racer, error)
+}
+
+// racer runs rounds.
+type racer interface {
+	// round runs n calls and returns when all are done and on record.
+	round(ctx context.Context, n int) error
+	// pids are the processes that belong to it alone.
+	pids() []int
+	close() error
+}
+
+func chosen(only string) func(name string) bool {
+	return func(name string) bool {
+		if only == "" {
+			return true
+		}
+		for _, n := range strings.Split(only, ",") {
+			if n == name {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// roundLimit bounds one round of one contestant.
+const roundLimit = 3 * time.Minute
+
+// measure runs everything that is chosen. What is not available is said and
+// left out; it does not stop the others.
+func (b *bench) measure(ctx context.Context, r *report, want func(string) bool) (err error) {
+	all := []contestant{
+		{"raw_amqp", b.calls, b.openRaw},
+		{"flow_services", b.calls, func(ctx context.Context) (racer, error) { return b.openFlow(ctx, true) }},
+		{"flow_embedded", b.calls, func(ctx context.Context) (racer, error) { return b.openFlow(ctx, false) }},
+		{"celery", b.celery, b.openCelery},
+		{"river", b.calls, b.openRiver},
+	}
+	if wantsSingles(want) && !want("flow_services") {
+		before := want
+		want = func(name string) bool { return name == "flow_services" || before(name) }
+	}
+	racing := map[string]racer{}
+	defer func() {
+		for name, c := range racing {
+			if e := c.close(); e != nil {
+				err = errors.Join(err, fmt.Errorf("end %s: %w", name, e))
+			}
+		}
+	}()
+	if b.flow, err = b.build(ctx); err != nil {
+		return err
+	}
+	for _, c := range all {
+		if !want(c.name) {
+			continue
+		}
+		opened, err := c.open(ctx)
+		if err != nil {
+			r.missing(c.name, err)
+			continue
+		}
+		racing[c.name] = opened
+		if err := bounded(ctx, func(ctx context.Context) error { return opened.round(ctx, min(c.calls, 500)) }); err != nil {
+			return fmt.Errorf("warm up %s: %w", c.name, err)
+		}
+	}
+	for n := range b.rounds {
+		for _, c := range all {
+			if racing[c.name] == nil {
+				continue
+			}
+			rate, cpu, err := race(ctx, racing[c.name], c.calls)
+			if err != nil {
+				return fmt.Errorf("round %d of %s: %w", n+1, c.name, err)
+			}
+			r.rate(c.name, rate, cpu)
+			fmt.Fprintf(os.Stderr, "round %d  %-14s %8.0f calls/s  CPU µs/call: %v\n", n+1, c.name, rate, cpu)
+		}
+	}
+	if f, ok := racing["flow_services"].(*flow); ok {
+		return b.singles(ctx, r, f, want)
+	}
+	return nil
+}
+
+func bounded(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	return do(ctx)
+}
+
+// race runs one round and returns calls per second, and what each call cost.
+func race(ctx context.Context, c racer, calls int) (rate float64, cpu cost, err error) {
+	before := used(c.pids())
+	began := time.Now()
+	err = bounded(ctx, func(ctx context.Context) error { return c.round(ctx, calls) })
+	took := time.Since(began)
+	return float64(calls) / took.Seconds(), used(c.pids()).since(before, calls), err
+}

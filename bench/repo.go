@@ -1,0 +1,50 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
+
+// repo makes the repository of the functions, once.
+func (b *bench) repo() (string, error) {
+	dir := filepath.Join(b.dir, "repo")
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	var code strings.Builder
+	code.WriteString("def noop(x):\n    pass\n\n\ndef pair(a, b):\n    return None\n")
+	for i := range chainLength {
+		fmt.Fprintf(&code, "\n\ndef step%02d(x):\n    return x\n", i)
+	}
+	r, err := git.PlainInit(dir, false)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bench_functions.py"), []byte(code.String()), 0o644); err != nil {
+		return "", err
+	}
+	tree, err := r.Worktree()
+	if err != nil {
+		return "", err
+	}
+	if _, err := tree.Add("bench_functions.py"); err != nil {
+		return "", err
+	}
+	_, err = tree.Commit("functions for the benchmark", &git.CommitOptions{
+		Author: &object.Signature{Name: "bench", Email: "bench@localhost", When: time.Now()},
+	})
+	return dir, err
+}
+
+// interpreter is what runs the Python functions; empty leaves it to Flow.
+func interpreter() string { return cmp.Or(os.Getenv("BENCH_PYTHON"), "") }
