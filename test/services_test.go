@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/broker/amqp"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store/postgres"
@@ -51,8 +50,8 @@ func removeQueues(t *testing.T, brokerURL, db, prefix string) {
 		return
 	}
 	defer b.Close()
-	gone := socket.Engine()
-	gone.Queues = append(gone.Queues, broker.Queue{Name: broker.DeadLetters})
+	gone := amqp.Own()
+	gone.Queues = append(gone.Queues, socket.Engine().Queues...)
 	if s, err := postgres.Open(ctx, db); err == nil {
 		defer s.Close()
 		endpoints, err := s.Endpoints(ctx, "")

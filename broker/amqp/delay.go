@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/elasticcode/flow/broker"
 )
 
 const (
@@ -40,4 +42,18 @@ func rung(d time.Duration) (time.Duration, error) {
 // delayName is the name of the exchange and the queue of a rung.
 func delayName(d time.Duration) string {
 	return fmt.Sprintf("%s%d", delayPrefix, d.Milliseconds())
+}
+
+// Own lists what the driver may have declared for itself, by name: Remove takes
+// it, when a system is taken down for good.
+func Own() broker.Topology {
+	out := broker.Topology{
+		Exchanges: []broker.Exchange{{Name: returnExchange}, {Name: lostExchange}},
+		Queues:    []broker.Queue{{Name: broker.DeadLetters}},
+	}
+	for _, d := range ladder {
+		out.Exchanges = append(out.Exchanges, broker.Exchange{Name: delayName(d)})
+		out.Queues = append(out.Queues, broker.Queue{Name: delayName(d)})
+	}
+	return out
 }
