@@ -4,6 +4,7 @@
 package faultproxy
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -26,16 +27,26 @@ type Proxy struct {
 // New starts a proxy in front of target ("127.0.0.1:5672"). It ends with the test.
 func New(t testing.TB, target string) *Proxy {
 	t.Helper()
+	p, err := Start(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// Start starts a proxy in front of target, for a program that is not a test.
+// Close ends it.
+func Start(target string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatalf("fault proxy: %v", err)
+		return nil, fmt.Errorf("fault proxy: %w", err)
 	}
 	open := make(chan struct{})
 	close(open)
 	p := &Proxy{target: target, listener: l, conns: map[net.Conn]struct{}{}, stalled: open}
 	p.wg.Go(p.accept)
-	t.Cleanup(p.close)
-	return p
+	return p, nil
 }
 
 // Addr is where the proxy listens.
@@ -145,7 +156,8 @@ func (p *Proxy) remove(c net.Conn) {
 	delete(p.conns, c)
 }
 
-func (p *Proxy) close() {
+// Close cuts everything and ends the proxy.
+func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

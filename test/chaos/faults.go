@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/elasticcode/flow/internal/faultproxy"
+)
+
+type fault = func(ctx context.Context, w *world) ([]time.Time, error)
+
+// repeatedly does something so many times, with pauses.
+func repeatedly(times int, pause time.Duration, do func(ctx context.Context, w *world) error) fault {
+	return func(ctx context.Context, w *world) ([]time.Time, error) {
+		var mended []time.Time
+		for range times {
+			if err := do(ctx, w); err != nil {
+				return mended, err
+			}
+			mended = append(mended, time.Now())
+			if !sleep(ctx, pause/2+rand.N(pause)) {
+				return mended, ctx.Err()
+			}
+		}
+		return mended, nil
+	}
+}
+
+// killChild ends the child process of a worker.
+func killChild(ctx context.Context, w *world) error {
+	pids := w.children(ctx)
+	if len(pids) > 0 {
+		_ = syscall.Kill(pids[rand.N(len(pids))], syscall.SIGKILL) // it may have ended by itself
+	}
+	return nil
+}
+
+// killAgent ends an agent (or all of an embedded system) and starts it again.
+func killAgent(_ context.Context, w *world) error { return w.replace(w.agents[rand.N(len(w.agents))]) }
+
+// killServer ends a server and starts it again.
+func killServer(_ context.Context, w *world) error {
+	return w.replace(w.servers[rand.N(len(w.servers))])
+}
+
+func killAny(ctx context.Context, w *world) error {
+	return []func(context.Context, *world) error{killChild, killAgent, killServer}[rand.N(3)](ctx, w)
+}
+
+func (w *world) replace(p *process) error {
+	p.kill()
+	return p.start(w.program)
+}
+
+// crashAt has one agent end itself at a fault point so many times; each time it
+// is started again.
+func crashAt(point string, rate, times int) fault {
+	return func(ctx context.Context, w *world) ([]time.Time, error) {
+		p := w.agents[0]
+		var mended []time.Time
+		p.with("FLOW_FAULT="+point, fmt.Sprintf("FLOW_FAULT_RATE=%d", rate))
+		p.stop()
+		for range times {
+			if err := p.start(w.program); err != nil && p.running() {
+				return mended, err
+			}
+			select {
+			case <-p.died():
+			case <-time.After(20 * time.Second):
+				p.kill()
+				p.with()
+				return mended, fmt.Errorf("the fault point %q was not reached within 20 s", point)
+			}
+		}
+		p.with()
+		if err := p.start(w.program); err != nil {
+			return mended, err
+		}
+		return append(mended, time.Now()), nil
+	}
+}
+
+// which chooses a connection to break.
+type which func(w *world) *faultproxy.Proxy
+
+func toRabbit(w *world) *faultproxy.Proxy   { return w.rabbit }
+func toRedis(w *world) *faultproxy.Proxy    { return w.redis }
+func toPostgres(w *world) *faultproxy.Proxy { return w.postgres }
+
+// cut closes all connections.
+func cut(to which) func(context.Context, *world) error {
+	return func(_ context.Context, w *world) error {
+		to(w).Cut()
+		return nil
+	}
+}
+
+// away makes a service unreachable for a while.
+func away(to which, d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		to(w).Refuse(true)
+		to(w).Cut()
+		sleep(ctx, d)
+		to(w).Refuse(false)
+		return nil
+	}
+}
+
+// stall passes nothing on for a while, with connections open.
+func stall(to which, d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		to(w).Stall(true)
+		sleep(ctx, d)
+		to(w).Stall(false)
+		return nil
+	}
+}
+
+// flush takes from Redis all that the world has there.
+func flush(ctx context.Context, w *world) error {
+	_, err := w.behind.forget(ctx, w.prefix, "*")
+	return err
+}
+
+// both does two things at once.
+func bothOf(a, b func(context.Context, *world) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		second := make(chan error, 1)
+		go func() { second <- b(ctx, w) }()
+		err := a(ctx, w)
+		if e := <-second; err == nil {
+			err = e
+		}
+		return err
+	}
+}

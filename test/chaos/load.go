@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/elasticcode/flow/client"
+)
+
+// number is what a call carries.
+type number struct {
+	n        int64
+	fails    bool // it ends on the error path
+	crashes  bool // its process is killed while it runs
+	call     string
+	accepted time.Time
+}
+
+// load submits calls.
+type load struct {
+	w       *world
+	name    string
+	total   int
+	over    time.Duration              // how long it is to take
+	crashes int                        // every so many calls one kills its process; 0 none
+	send    func(*load, []number) send // other than through the API
+
+	mu      sync.Mutex // guards the fields below
+	numbers []number   // accepted
+	refused int        // tries that were not accepted
+}
+
+// send tries once to submit the numbers; it fills in their calls.
+type send func(ctx context.Context, numbers []number) error
+
+const batchSize = 20
+
+// run submits at an even pace until the total is reached and until is closed,
+// but not more than three times the total.
+func (l *load) run(ctx context.Context, until <-chan struct{}) error {
+	began := time.Now()
+	for sent := 0; sent < 3*l.total; sent += batchSize {
+		if sent >= l.total {
+			select {
+			case <-until:
+				return nil
+			default:
+			}
+		}
+		if err := l.accept(ctx, sent/batchSize); err != nil {
+			return err
+		}
+		due := began.Add(time.Duration(sent+batchSize) * l.over / time.Duration(l.total))
+		if !sleep(ctx, time.Until(due)) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// accept submits one batch until it is accepted. Half of the batches carry ids,
+// and are sent again as they are; the others are new calls each time.
+func (l *load) accept(ctx context.Context, batch int) error {
+	withIDs := batch%2 == 0
+	var numbers []number
+	for try := 0; ; try++ {
+		if numbers == nil || !withIDs {
+			numbers = l.fresh()
+		}
+		submit := l.through(l.w.clients[(batch+try)%len(l.w.clients)], withIDs)
+		if l.send != nil {
+			submit = l.send(l, numbers)
+		}
+		trying, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := submit(trying, numbers)
+		cancel()
+		if err == nil {
+			l.note(numbers)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.mu.Lock()
+		l.refused++
+		l.mu.Unlock()
+		if try > 300 {
+			return fmt.Errorf("%s: nothing is accepted any more: %w", l.name, err)
+		}
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+// fresh makes a batch of numbers.
+func (l *load) fresh() []number {
+	numbers := make([]number, batchSize)
+	for i := range numbers {
+		n := l.w.next.Add(1)
+		numbers[i] = number{n: n, fails: n%10 == 7}
+		if l.crashes > 0 && n%int64(l.crashes) == 3 {
+			numbers[i].fails, numbers[i].crashes = true, true
+		}
+	}
+	return numbers
+}
+
+func (l *load) note(numbers []number) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range numbers {
+		n.accepted = now
+		l.numbers = append(l.numbers, n)
+	}
+}
+
+func (l *load) accepted() []number {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]number{}, l.numbers...)
+}
+
+// value is the argument that carries a number.
+func (n number) value() json.RawMessage {
+	do := "run"
+	switch {
+	case n.crashes:
+		do = "crash"
+	case n.fails:
+		do = "fail"
+	}
+	return fmt.Appendf(nil, `{"n":%d,"do":%q}`, n.n, do)
+}
+
+// through submits with a client.
+func (l *load) through(c *client.Client, withIDs bool) send {
+	return func(ctx context.Context, numbers []number) error {
+		calls := make([]client.Submission, len(numbers))
+		for i, n := range numbers {
+			calls[i] = client.Submission{Socket: "start", Args: []json.RawMessage{n.value()}}
+			if withIDs {
+				calls[i].ID = fmt.Sprintf("%s %d", l.name, n.n)
+			}
+		}
+		done, err := c.SubmitBatch(ctx, calls)
+		if err != nil {
+			return err
+		}
+		for i := range numbers {
+			numbers[i].call = done[i].ID
+		}
+		return nil
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
+)
+
+// points are the fault points of a worker's order of effects.
+var points = []string{"after receive", "after claim", "before result", "after result", "after publish", "before ack", "after ack"}
+
+// onServices are the scenarios with RabbitMQ, Redis and PostgreSQL.
+func onServices(quick bool) []scenario {
+	kills, outage := 12, 15*time.Second
+	if quick {
+		kills, outage = 2, 3*time.Second
+	}
+	second := time.Second
+	list := []scenario{
+		{name: "nothing breaks", quick: 300, long: 10000, over: 2 * second},
+		{name: "poison calls", quick: 100, long: 400, over: 2 * second, crashes: 50},
+		{name: "duplicate deliveries", quick: 300, long: 5000, over: 2 * second, send: publishTwice},
+		{name: "two servers, same submissions", quick: 300, long: 5000, over: 2 * second, send: submitTwice},
+		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(2*kills, second, killChild)},
+		{name: "kill agent", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
+		{name: "kill server", quick: 300, long: 8000, over: 4 * second, fault: repeatedly(kills, second, killServer)},
+		{name: "kill anything", long: 8000, over: 20 * second, endsProcesses: true, fault: repeatedly(3*kills, second, killAny)},
+		{name: "cut RabbitMQ", quick: 300, long: 6000, over: 4 * second, fault: repeatedly(kills, second, cut(toRabbit))},
+		{name: "cut Redis", quick: 300, long: 6000, over: 2 * second, fault: repeatedly(kills, second, cut(toRedis))},
+		{name: "cut PostgreSQL", quick: 300, long: 6000, over: 2 * second, fault: repeatedly(kills, second, cut(toPostgres))},
+		{name: "RabbitMQ away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toRabbit, outage))},
+		{name: "Redis away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toRedis, outage))},
+		{name: "PostgreSQL away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toPostgres, outage))},
+		{name: "stall RabbitMQ", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRabbit, 2*outage))},
+		{name: "stall Redis", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRedis, 2*outage))},
+		{name: "stall PostgreSQL", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toPostgres, 2*outage))},
+		{name: "flush Redis", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, flush)},
+		{name: "flush Redis and cut RabbitMQ", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, bothOf(flush, cut(toRabbit)))},
+		{name: "flush Redis and kill agent", long: 5000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, bothOf(flush, killAgent))},
+	}
+	return append(list, atPoints(quick)...)
+}
+
+// onEmbedded are the scenarios with everything in one process.
+func onEmbedded(quick bool) []scenario {
+	kills := 10
+	if quick {
+		kills = 2
+	}
+	second := time.Second
+	list := []scenario{
+		{name: "nothing breaks", quick: 300, long: 10000, over: 2 * second},
+		{name: "poison calls", quick: 100, long: 400, over: 2 * second, crashes: 50},
+		{name: "same submissions", quick: 300, long: 5000, over: 2 * second, send: submitTwice},
+		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killChild)},
+		{name: "kill everything", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
+	}
+	return append(list, atPoints(quick)...)
+}
+
+func atPoints(quick bool) []scenario {
+	times := 5
+	if quick {
+		times = 1
+	}
+	var list []scenario
+	for _, p := range points {
+		list = append(list, scenario{
+			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: true, fault: crashAt(p, 5, times),
+		})
+	}
+	return list
+}
+
+// publishTwice puts each call on the broker three times, as any AMQP client
+// could that lost the answer.
+func publishTwice(l *load, numbers []number) send {
+	return func(ctx context.Context, _ []number) error {
+		w := l.w
+		b, err := w.behind.brokerFor(ctx, w.prefix)
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		var calls []socket.Outgoing
+		for i := range numbers {
+			if numbers[i].call == "" {
+				numbers[i].call = model.NewID()
+			}
+			calls = append(calls, socket.Outgoing{
+				To: socket.Own(model.Queue{Object: model.Object{Name: queueName}}, model.Socket{Queue: queueName, Processor: processorName, Task: "start"}),
+				Envelope: model.Envelope{
+					ID: numbers[i].call, Tracking: model.DeriveID("run", numbers[i].call), Socket: "start", Args: []json.RawMessage{numbers[i].value()}, Created: time.Now().UTC(),
+				},
+			})
+		}
+		sender := socket.NewSender(b)
+		for range 3 {
+			if err := sender.Send(ctx, calls, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// submitTwice submits the same calls through all servers at once, twice.
+func submitTwice(l *load, numbers []number) send {
+	return func(ctx context.Context, _ []number) error {
+		tries := 2 * len(l.w.clients)
+		done := make(chan error, tries)
+		answers := make([][]number, tries)
+		for i := range tries {
+			answers[i] = append([]number{}, numbers...)
+			go func() { done <- l.through(l.w.clients[i%len(l.w.clients)], true)(ctx, answers[i]) }()
+		}
+		var err error
+		for range tries {
+			err = errors.Join(err, <-done)
+		}
+		if err != nil {
+			return err
+		}
+		for i := range numbers {
+			for _, a := range answers {
+				if a[i].call != answers[0][i].call {
+					return fmt.Errorf("one submission became the calls %s and %s", answers[0][i].call, a[i].call)
+				}
+			}
+			numbers[i].call = answers[0][i].call
+		}
+		return nil
+	}
+}
