@@ -125,4 +125,6 @@ func load() string {
 	return strings.Join(strings.Fields(string(data))[:3], " ")
 }
 
-func machine() string { return fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH) }
+func machine() string {
+	return fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+}

@@ -224,7 +224,15 @@ func (f *flow) round(ctx context.Context, n int) error {
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
-	if _, err := f.api.Result(ctx, last, roundLimit); err != nil {
+	// A call that was accepted a moment ago may not be in the history yet.
+	err = until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
+		out, err := f.api.Result(ctx, last, roundLimit)
+		if client.IsNotFound(err) {
+			return false, nil
+		}
+		return out.Done(), err
+	})
+	if err != nil {
 		return fmt.Errorf("wait for the last call: %w", err)
 	}
 	return f.recorded(ctx, noop, before+int64(n))
