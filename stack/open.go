@@ -14,6 +14,7 @@ import (
 	"github.com/elasticcode/flow/broker/jetstream"
 	eventnats "github.com/elasticcode/flow/event/nats"
 	eventredis "github.com/elasticcode/flow/event/redis"
+	"github.com/elasticcode/flow/result"
 	resultnats "github.com/elasticcode/flow/result/nats"
 	resultredis "github.com/elasticcode/flow/result/redis"
 	"github.com/elasticcode/flow/store"
@@ -53,7 +54,7 @@ func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
 		s.onClose(b.Close)
 		s.health = append(s.health, check{"broker", func(ctx context.Context) error { return conn.FlushWithContext(ctx) }})
 	default:
-		return fmt.Errorf("the broker URL's scheme %q is unknown: use %s", u.scheme, examples["broker"])
+		return badURLf("the broker URL's scheme %q is unknown: use %s", u.scheme, examples["broker"])
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (s *Stack) openBackend(ctx context.Context, cfg Config) error {
 		s.Events, s.Results = events, results
 		s.health = append(s.health, check{"backend", results.Health})
 	default:
-		return fmt.Errorf("the backend URL's scheme %q is unknown: use %s", u.scheme, examples["backend"])
+		return badURLf("the backend URL's scheme %q is unknown: use %s", u.scheme, examples["backend"])
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	client := func() (*goredis.Client, error) {
 		opts, err := goredis.ParseURL(u.raw)
 		if err != nil {
-			return nil, fmt.Errorf("the backend URL cannot be read: it should look like %s", examples["backend"])
+			return nil, badURLf("the backend URL cannot be read: it should look like %s", examples["backend"])
 		}
 		opts.ClientName = strings.ReplaceAll(cfg.Name, " ", "-") // Redis takes no spaces there
 		opts.ContextTimeoutEnabled = true
@@ -114,7 +115,7 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := forResults.Ping(asking).Err(); err != nil {
-		return fmt.Errorf("connect to Redis at %s: %w: is it running, and is the address right?", u.shown, err)
+		return fmt.Errorf("connect to Redis at %s: %w: %w", u.shown, result.ErrUnavailable, err)
 	}
 	results := resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
 	s.onClose(results.Close)
@@ -138,5 +139,5 @@ func OpenStore(ctx context.Context, raw string) (*store.Store, error) {
 	case "embedded":
 		return sqlite.Open(ctx, filepath.Join(u.path, "flow.db"))
 	}
-	return nil, fmt.Errorf("the database URL's scheme %q is unknown: use %s", u.scheme, examples["database"])
+	return nil, badURLf("the database URL's scheme %q is unknown: use %s", u.scheme, examples["database"])
 }

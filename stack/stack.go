@@ -112,7 +112,7 @@ func (s *Stack) nats(ctx context.Context, cfg Config, u service) (*natsgo.Conn, 
 	if u.scheme != "embedded" {
 		conn, err := natsgo.Connect(u.raw, opts...)
 		if err != nil {
-			return nil, fmt.Errorf("connect to NATS at %s: %w", u.shown, err)
+			return nil, fmt.Errorf("connect to NATS at %s: %w: %w", u.shown, broker.ErrUnavailable, err)
 		}
 		s.onClose(func() error { conn.Close(); return nil })
 		return conn, nil
@@ -134,6 +134,17 @@ func (s *Stack) nats(ctx context.Context, cfg Config, u service) (*natsgo.Conn, 
 	return conn, nil
 }
 
+// ErrURL says that the URL of a service is not one.
+var ErrURL = errors.New("not the URL of a service")
+
+// badURL is ErrURL in words of its own.
+type badURL struct{ message string }
+
+func (e *badURL) Error() string        { return e.message }
+func (e *badURL) Is(target error) bool { return target == ErrURL }
+
+func badURLf(format string, args ...any) error { return &badURL{fmt.Sprintf(format, args...)} }
+
 // service is a parsed URL of a service.
 type service struct {
 	scheme string
@@ -147,12 +158,12 @@ type service struct {
 func parse(what, raw string) (service, error) {
 	scheme, rest, ok := strings.Cut(raw, ":")
 	if !ok || scheme == "" {
-		return service{}, fmt.Errorf("the %s needs a URL like %s", what, examples[what])
+		return service{}, badURLf("the %s needs a URL like %s", what, examples[what])
 	}
 	if scheme == "embedded" || scheme == "sqlite" {
 		path, query, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "?")
 		if path == "" {
-			return service{}, fmt.Errorf("the %s URL %s: names no path", what, scheme)
+			return service{}, badURLf("the %s URL %s: names no path", what, scheme)
 		}
 		values, _ := url.ParseQuery(query)
 		return service{scheme: scheme, raw: raw, shown: raw, path: path, prefix: values.Get("prefix")}, nil
@@ -160,7 +171,7 @@ func parse(what, raw string) (service, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
 		// The parser's error repeats the URL, and with it the password.
-		return service{}, fmt.Errorf("the %s URL cannot be read: it should look like %s", what, examples[what])
+		return service{}, badURLf("the %s URL cannot be read: it should look like %s", what, examples[what])
 	}
 	q := u.Query()
 	prefix := q.Get("prefix")

@@ -54,7 +54,7 @@ func bearer(header string) string {
 }
 
 func refused(err error) *client.Problem {
-	const hint = "give a valid token with --token or FLOW_TOKEN; 'flow up' and 'flow db init' write one to the context file"
+	const hint = "give a valid token with --token-file or FLOW_TOKEN; 'flow up' and 'flow db init' write one to the context file"
 	switch {
 	case errors.Is(err, access.ErrDenied):
 		return problem(http.StatusForbidden, err.Error(), "use a token of the scope that is needed")

@@ -13,7 +13,6 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/cmd/flow/group"
-	"github.com/elasticcode/flow/stack"
 	"github.com/elasticcode/flow/store"
 )
 
@@ -44,7 +43,7 @@ func newCommand(f *factory.Factory, use, short, long string, run func(context.Co
 				}
 				o.url = "embedded:" + dir // the one that 'flow up' uses
 			}
-			db, err := stack.OpenStore(cmd.Context(), o.url)
+			db, err := engine.OpenStore(cmd.Context(), o.url)
 			if err != nil {
 				return err
 			}

@@ -2,13 +2,18 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/cmd/flow/exit"
+	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/stack"
+	"github.com/elasticcode/flow/store"
 )
 
 // Services are the URLs of what runs behind Flow. A URL with a password is
@@ -46,7 +51,29 @@ func first(values ...string) string {
 func (s *Services) Open(ctx context.Context, name string, log *slog.Logger) (*stack.Stack, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, Logger: log})
+	opened, err := stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, Logger: log})
+	return opened, explain(err)
+}
+
+// OpenStore opens the database.
+func OpenStore(ctx context.Context, url string) (*store.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	db, err := stack.OpenStore(ctx, url)
+	return db, explain(err)
+}
+
+// explain tells a URL that is wrong from a service that cannot be reached.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, stack.ErrURL):
+		return &exit.Error{Code: exit.Usage, Message: err.Error(), Err: err}
+	case errors.Is(err, broker.ErrUnavailable), errors.Is(err, result.ErrUnavailable), errors.Is(err, store.ErrUnavailable):
+		return &exit.Error{Code: exit.Unreachable, Message: err.Error(), Err: err, Next: "start the service, or give its right address; plain 'flow up' needs none"}
+	}
+	return err
 }
 
 // health tells the server how the broker and the backend are.

@@ -14,7 +14,6 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/cmd/flow/group"
 	"github.com/elasticcode/flow/server"
-	"github.com/elasticcode/flow/stack"
 )
 
 // Options are the options of "flow server start".
@@ -81,7 +80,7 @@ func run(ctx context.Context, o *Options) error {
 	}
 	drain, _, stop := engine.Signals(ctx, o.Note)
 	defer stop()
-	db, err := stack.OpenStore(drain, o.Services.DB)
+	db, err := engine.OpenStore(drain, o.Services.DB)
 	if err != nil {
 		return err
 	}

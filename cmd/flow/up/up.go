@@ -18,7 +18,6 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/server"
-	"github.com/elasticcode/flow/stack"
 )
 
 // Options are the options of "flow up".
@@ -94,7 +93,7 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	db, err := stack.OpenStore(drain, o.Services.DB)
+	db, err := engine.OpenStore(drain, o.Services.DB)
 	if err != nil {
 		return errors.Join(err, services.Close())
 	}
