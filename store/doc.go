@@ -29,5 +29,7 @@
 //
 // A record counts when its (attempt, state) lies further on; an ended state
 // counts over any that has not ended, and the first ended state stays, until
-// Reopen. What a record lacks, and an earlier one brought, is kept.
+// Reopen. Those that ended badly are on the list of the dead letters, until they
+// are reopened or dropped; what is reopened is in an outbox until it was sent.
+// What a record lacks, and an earlier one brought, is kept.
 package store

@@ -20,6 +20,7 @@ func rows() []any {
 		&networkRow{}, &userRow{}, &tokenRow{}, &queueRow{}, &processorRow{}, &credentialRow{}, &taskRow{}, &argumentRow{},
 		&socketRow{}, &plugRow{}, &nodeRow{}, &agentRow{}, &deploymentRow{}, &workerRow{},
 		&callRow{}, &parentRow{}, &logRow{}, &eventRow{}, &arrivalRow{}, &firedRow{},
+		&cancelRow{}, &deadRow{}, &redriveRow{},
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+
+	"github.com/elasticcode/flow/model"
 )
 
 // The kinds of errors, for errors.Is.
@@ -112,6 +114,27 @@ func (e *Conflict) Error() string {
 
 // Is makes the error match ErrConflict.
 func (e *Conflict) Is(target error) bool { return target == ErrConflict }
+
+// Ended says that a call has ended, and cannot be changed as was asked for.
+type Ended struct {
+	ID     string
+	State  model.State
+	Joined string // the call that it became part of
+}
+
+// Error says how the call ended.
+func (e *Ended) Error() string {
+	if e.Joined != "" {
+		return fmt.Sprintf("call %s has become part of call %s", e.ID, e.Joined)
+	}
+	if !e.State.Terminal() {
+		return fmt.Sprintf("call %s has not ended: it is %s", e.ID, e.State)
+	}
+	return fmt.Sprintf("call %s has ended already: it is %s", e.ID, e.State)
+}
+
+// Is makes the error match ErrConflict.
+func (e *Ended) Is(target error) bool { return target == ErrConflict }
 
 // Unfit says which items of a batch were left out because they can never be
 // stored as they are, by position. All others were stored.

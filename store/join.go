@@ -134,7 +134,14 @@ func (s *Store) Arrive(ctx context.Context, arrivals []Arrival) ([]Fired, error)
 			return err
 		}
 		for _, k := range sockets {
-			f, err := arriveAt(tx, groups[k])
+			here, err := standing(tx, groups[k])
+			if err != nil {
+				return err
+			}
+			if len(here) == 0 {
+				continue
+			}
+			f, err := arriveAt(tx, here)
 			if err != nil {
 				return err
 			}

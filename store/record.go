@@ -43,6 +43,7 @@ func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
 		{parentBatch(calls), "ON CONFLICT DO NOTHING"},
 		{logBatch(w.logs), logConflict},
 		{eventBatch(w.events), "ON CONFLICT DO NOTHING"},
+		{deadBatch(calls), "ON CONFLICT DO NOTHING"},
 	} {
 		if part.batch.Rows == 0 {
 			continue
@@ -168,8 +169,9 @@ func unfitKey(k string) string {
 }
 
 // Reopen sets calls that ended without success to queued again, so that records
-// of further attempts count. It returns those it reopened, as they had ended. A
-// call that is sent again should go on counting attempts from there.
+// of further attempts count. It returns those it reopened, as they had ended;
+// PendingRedrives lists them until Redriven is told that they were sent. A call
+// that is sent again should go on counting attempts from there.
 func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error) {
 	var out []model.Call
 	err := s.tx(ctx, "reopen calls", func(tx *gorm.DB) error {
@@ -192,9 +194,12 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 			}
 			out = append(out, c)
 		}
+		if err := outbox(tx, out); err != nil {
+			return err
+		}
 		return which().UpdateColumns(map[string]any{
 			"state": string(model.Queued), "progress": gorm.Expr("attempt * ?", perAttempt), "result": nil, "failure": nil, "joined": "",
-			"reopened": gorm.Expr("finished"), "started": nil, "finished": nil,
+			"reopened": gorm.Expr("finished"), "started": nil, "finished": nil, "deadline": nil,
 		}).Error
 	})
 	return out, err

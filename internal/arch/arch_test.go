@@ -33,6 +33,8 @@ var ranks = map[string]int{
 	"server/recorder":  3,
 	"server/joiner":    3,
 	"server/topology":  3,
+	"server/canceller": 3,
+	"server/redriver":  3,
 	"server/scheduler": 3,
 	"agent":            4,
 	"server":           4,

@@ -93,6 +93,9 @@ func (d driver) Prepare(ctx context.Context, db *sql.DB) error {
 		return nil
 	}
 	_, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{d.schema}.Sanitize())
+	if hasCode(err, "23505") { // another program made it at the same moment
+		return nil
+	}
 	return err
 }
 

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// Cancel says that a call, or all of a run, was cancelled.
+type Cancel struct {
+	ID      string // of the call, or the tracking of the run
+	Run     bool
+	Origin  string // who cancelled it
+	Created time.Time
+}
+
+type cancelRow struct {
+	ID      string `gorm:"primaryKey"`
+	Run     bool   `gorm:"not null"`
+	Origin  string `gorm:"not null"`
+	Created stamp  `gorm:"not null;index:idx_cancels_created"`
+}
+
+// TableName implements gorm's Tabler.
+func (cancelRow) TableName() string { return "cancels" }
+
+// AddCancel keeps that something was cancelled; the first to do so is remembered.
+func (s *Store) AddCancel(ctx context.Context, c Cancel) error {
+	row := cancelRow{ID: c.ID, Run: c.Run, Origin: clean(c.Origin), Created: stamp(c.Created)}
+	err := s.write.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error
+	return s.fail(ctx, "keep a cancel", err)
+}
+
+// Cancels lists what was cancelled since then, the oldest first.
+func (s *Store) Cancels(ctx context.Context, since time.Time) ([]Cancel, error) {
+	var rows []cancelRow
+	if err := s.read.WithContext(ctx).Where("created >= ?", stamp(since)).Order("created, id").Find(&rows).Error; err != nil {
+		return nil, s.fail(ctx, "list cancels", err)
+	}
+	out := make([]Cancel, len(rows))
+	for i, r := range rows {
+		out[i] = Cancel{ID: r.ID, Run: r.Run, Origin: r.Origin, Created: r.Created.time()}
+	}
+	return out, nil
+}
+
+// CallsOfRun returns calls of a run in the order of their ids, beginning after
+// one, without their values, logs and events: those that were cancelled, or
+// those that have not ended.
+func (s *Store) CallsOfRun(ctx context.Context, tracking string, cancelled bool, after string, limit int) ([]model.Call, error) {
+	q := s.read.WithContext(ctx).Model(&callRow{}).Omit("args", "kwargs", "result").Where("tracking = ? AND id > ?", tracking, after)
+	if cancelled {
+		q = q.Where("state = ?", string(model.Cancelled))
+	} else {
+		q = q.Where("progress < ?", ended)
+	}
+	var out []model.Call
+	_, err := s.eachCall(ctx, q.Order("id").Limit(limit), func(r callRow, _ int) (bool, error) {
+		c, err := r.call()
+		out = append(out, c)
+		return true, err
+	})
+	return out, s.fail(ctx, "list the calls of a run", err)
+}
+
+// WithdrawArrivals takes values that wait for others out of their joins: those
+// with the ids at one socket, or those of a run. They meet nobody any more.
+func (s *Store) WithdrawArrivals(ctx context.Context, network, socket string, ids ...string) error {
+	return s.tx(ctx, "withdraw arrivals", func(tx *gorm.DB) error {
+		if err := s.lock(ctx, tx, "join/"+network+"/"+socket); err != nil {
+			return err
+		}
+		for part := range slices.Chunk(ids, 1000) {
+			if err := withdraw(tx.Where("id IN ?", part)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// WithdrawRun takes all values of a run out of the joins they wait in.
+func (s *Store) WithdrawRun(ctx context.Context, tracking string) error {
+	return s.fail(ctx, "withdraw arrivals", withdraw(s.write.WithContext(ctx).Where("tracking = ?", tracking)))
+}
+
+func withdraw(q *gorm.DB) error {
+	return q.Model(&arrivalRow{}).Where("settled IS NULL AND NOT used").
+		UpdateColumns(map[string]any{"settled": stamp(now()), "value": nil}).Error
+}
+
+// standing leaves out the arrivals that were cancelled before they came.
+func standing(tx *gorm.DB, arrivals []Arrival) ([]Arrival, error) {
+	var runs, ids []string
+	for _, a := range arrivals {
+		runs = append(runs, a.Tracking)
+		if a.Parent == "" || a.Parent == a.ID {
+			ids = append(ids, a.ID)
+		}
+	}
+	slices.Sort(runs)
+	var gone []string
+	if err := tx.Model(&cancelRow{}).Where("run AND id IN ?", slices.Compact(runs)).Pluck("id", &gone).Error; err != nil {
+		return nil, err
+	}
+	if len(ids) > 0 {
+		var calls []string
+		if err := tx.Model(&callRow{}).Where("id IN ? AND state = ?", ids, string(model.Cancelled)).Pluck("id", &calls).Error; err != nil {
+			return nil, err
+		}
+		gone = append(gone, calls...)
+	}
+	if len(gone) == 0 {
+		return arrivals, nil
+	}
+	return slices.DeleteFunc(slices.Clone(arrivals), func(a Arrival) bool {
+		return slices.Contains(gone, a.ID) || slices.Contains(gone, a.Tracking)
+	}), nil
+}
