@@ -34,6 +34,7 @@ type api interface {
 	Heartbeat(ctx context.Context, h model.Heartbeat) (planVersion string, err error)
 	Plan(ctx context.Context, node, version string, wait time.Duration) (plan model.Plan, changed bool, err error)
 	ReportTasks(ctx context.Context, network, processor string, r client.TasksReport) error
+	Ended(ctx context.Context, calls []string) ([]model.Call, error)
 }
 
 // sources gives checkouts of commits; *source.Cache does it.

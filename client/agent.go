@@ -52,6 +52,24 @@ func (c *Client) Assignment(ctx context.Context, processor string) (model.Assign
 	return out, err
 }
 
+// EndedQuery asks which calls the history knows to have ended.
+type EndedQuery struct {
+	Calls []string `json:"calls" maxItems:"1000" nullable:"false" doc:"Ids of calls"`
+}
+
+// EndedAnswer is those of the calls that have ended.
+type EndedAnswer struct {
+	Calls []model.Call `json:"calls" nullable:"false" doc:"The calls that have ended, in no order"`
+}
+
+// Ended returns those of the calls that the history knows to have ended. Workers
+// ask when the result store has lost its memory.
+func (c *Client) Ended(ctx context.Context, calls []string) ([]model.Call, error) {
+	var out EndedAnswer
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/agents/ended", body: EndedQuery{Calls: calls}, out: &out})
+	return out.Calls, err
+}
+
 // ReportTasks tells the functions of a processor's module.
 func (c *Client) ReportTasks(ctx context.Context, network, processor string, r TasksReport) error {
 	_, err := c.do(ctx, request{

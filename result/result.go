@@ -69,5 +69,13 @@ type Store interface {
 	Forget(ctx context.Context, calls ...string) error
 }
 
+// Memory is a Store that can lose what it knew, like a Redis that is flushed or
+// restarted. A claim it grants may then be for a call that has ended.
+type Memory interface {
+	// Since is the time from which on the store has forgotten nothing. What
+	// happened before may be unknown to it.
+	Since(ctx context.Context) (time.Time, error)
+}
+
 // ErrUnavailable says that the store cannot be reached now.
 var ErrUnavailable = errors.New("the result store cannot be reached")

@@ -126,8 +126,23 @@ func (s *session) publish(batch []finished) bool {
 				return nil
 			}
 		}
+		if err != nil {
+			mark(msgs) // what of it has arrived is not known
+		}
 		return err
 	})
+}
+
+// mark says of messages that they may have been published before.
+func mark(msgs []broker.Message) {
+	for i := range msgs {
+		headers := maps.Clone(msgs[i].Headers)
+		if headers == nil {
+			headers = map[string]string{}
+		}
+		headers[broker.HeaderRepeat] = "1"
+		msgs[i].Headers = headers
+	}
 }
 
 // undelivered returns the messages that are still to be published. One that

@@ -7,6 +7,9 @@ import (
 	"github.com/elasticcode/flow/model"
 )
 
+// choseEvent is the event of a call whose code chose plugs.
+const choseEvent = "chose"
+
 // record tells the history how a call is now.
 func record(f finished, w *Worker) model.Call {
 	j := f.job
@@ -38,6 +41,9 @@ func record(f finished, w *Worker) model.Call {
 			break
 		}
 		c.Events = append(c.Events, model.Event{Name: "postrun", Time: r.Finished, Note: "Postrun for task " + name})
+		if r.Plugs != nil {
+			c.Events = append(c.Events, model.Event{Name: choseEvent, Time: r.Finished, Note: "Chose the plugs to go on with"})
+		}
 	}
 	return c
 }

@@ -38,6 +38,9 @@ type Config struct {
 	Lease time.Duration
 	// ResultTTL is how long results are kept for those who wait. Default 24 h.
 	ResultTTL time.Duration
+	// History returns those of the calls that have been recorded, as they are.
+	// It is asked when the result store has lost its memory; nil asks nobody.
+	History func(ctx context.Context, calls []string) ([]model.Call, error)
 	// Fault, if set, is called at the named points between the steps of the
 	// order of effects. Only tests set it, to crash there.
 	Fault func(point string)

@@ -2,6 +2,7 @@
 //
 //	{CALL}:result   the result as JSON, expires after its ttl
 //	{CALL}:claim    "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
+//	{results}:since when Redis began to remember: gone after a flush, like all else
 //	{results}:bell  a sharded channel: the ids of calls that have a result now
 //
 // each behind "PREFIXflow:". The braces put both keys of a call into one slot of

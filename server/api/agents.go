@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -32,6 +33,9 @@ func (a *API) agentRoutes() {
 
 	one := op(http.MethodGet, "/v1/processors/{name}/assignment", "get-assignment", tag, "Show what a worker of a processor needs to run it", http.StatusNotFound)
 	register(a, one, a.getAssignment)
+
+	register(a, op(http.MethodPost, "/v1/agents/ended", "ended-calls", tag, "List those of the calls given that have ended",
+		http.StatusBadRequest, http.StatusUnprocessableEntity), a.endedCalls)
 
 	tasks := op(http.MethodPut, "/v1/processors/{name}/tasks", "report-tasks", tag, "Report the functions of a processor's module",
 		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
@@ -140,6 +144,25 @@ func (a *API) getAssignment(ctx context.Context, in *assignmentIn) (*body[model.
 		return nil, err
 	}
 	return &body[model.Assignment]{model.Assignment{Processor: p, Sockets: sockets, Credentials: c}}, nil
+}
+
+type endedIn struct{ Body client.EndedQuery }
+
+// endedCalls is for workers whose result store has lost its memory.
+func (a *API) endedCalls(ctx context.Context, in *endedIn) (*body[client.EndedAnswer], error) {
+	out := client.EndedAnswer{Calls: []model.Call{}}
+	for _, id := range in.Body.Calls {
+		c, err := a.cfg.Store.Call(ctx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return nil, err
+		case c.State.Terminal():
+			c.Log = nil
+			out.Calls = append(out.Calls, c)
+		}
+	}
+	return &body[client.EndedAnswer]{out}, nil
 }
 
 // version is a hash of what an agent acts on; what is only observed, and the

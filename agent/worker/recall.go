@@ -1,0 +1,142 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// A result store may have lost what it knew: somebody flushed Redis. A call that
+// is delivered again may then be granted although it ended before, or although
+// another worker is running it now. So what is delivered again and is older than
+// the store's memory is put back for a while, in which who runs it claims it
+// anew and the recorder writes what is on its way; after that the history, which
+// only the server can read, is asked whether the call has ended.
+
+const (
+	// skew is how far the clocks of the store and of those who make calls may differ.
+	skew = 5 * time.Second
+	// resettle is how long after a loss of memory repeats are not looked at: two
+	// renewals of claims, and time for the recorder.
+	resettle = 12 * time.Second
+	// recallDelay is for how long a call is put back meanwhile.
+	recallDelay = 2 * time.Second
+)
+
+// errUnsettled says that it cannot be told yet which calls have ended.
+var errUnsettled = errors.New("the result store was emptied a moment ago, and the history is being written")
+
+// recall takes the calls that have ended, as far as the history knows, out of
+// those that were granted.
+func (s *session) recall(taking context.Context, run []*job, ended []finished) ([]*job, []finished) {
+	memory, ok := s.w.cfg.Results.(result.Memory)
+	if !ok || s.w.cfg.History == nil {
+		return run, ended
+	}
+	repeats := 0
+	for _, j := range run {
+		if j.Repeat {
+			repeats++
+		}
+	}
+	if repeats == 0 {
+		return run, ended
+	}
+	ctx, cancel := context.WithTimeout(taking, 10*time.Second)
+	defer cancel()
+	since, err := memory.Since(ctx)
+	sure := make([]*job, 0, len(run))
+	var doubtful []*job
+	for _, j := range run {
+		if j.Repeat && (err != nil || j.Envelope.Created.Before(since.Add(skew)) || time.Since(j.Envelope.Created) > s.w.cfg.ResultTTL) {
+			doubtful = append(doubtful, j)
+		} else {
+			sure = append(sure, j)
+		}
+	}
+	if len(doubtful) == 0 {
+		return run, ended
+	}
+	var known map[string]model.Call
+	if err == nil {
+		known, err = s.history(ctx, since, ids(doubtful))
+	}
+	if err != nil {
+		s.putBack(doubtful, err)
+		return sure, ended
+	}
+	for _, j := range doubtful {
+		if c, ok := known[j.Envelope.ID]; ok {
+			ended = append(ended, recalled(j, c))
+		} else {
+			sure = append(sure, j)
+		}
+	}
+	return sure, ended
+}
+
+// history returns those of the calls that have ended.
+func (s *session) history(ctx context.Context, since time.Time, calls []string) (map[string]model.Call, error) {
+	if time.Since(since) < resettle {
+		return nil, errUnsettled
+	}
+	stats, err := s.w.cfg.Broker.Inspect(ctx, socket.Records)
+	if err != nil {
+		return nil, err
+	}
+	if stats[0].Messages > 0 {
+		return nil, errUnsettled
+	}
+	found, err := s.w.cfg.History(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]model.Call{}
+	for _, c := range found {
+		// A dead call may have been sent again by a person.
+		if c.State.Terminal() && c.State != model.Dead {
+			known[c.ID] = c
+		}
+	}
+	return known, nil
+}
+
+// putBack returns calls to their queues for a moment, with their claims.
+func (s *session) putBack(jobs []*job, why error) {
+	s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
+	ctx, cancel := s.within(10 * time.Second)
+	defer cancel()
+	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {
+		s.w.log.Warn("claims are left to end by themselves", "err", err)
+	}
+	s.letGo(ids(jobs)...)
+	for _, j := range jobs {
+		s.later(j, recallDelay)
+	}
+}
+
+// recalled is for a call that the history knows to have ended. It is kept again
+// for those who wait, and what follows from it is sent again. What the code
+// chose plugs for is not in the history: the record of the call went to the
+// broker behind what followed from it, so that is on its way already.
+func recalled(j *job, c model.Call) finished {
+	r := result.Result{Call: c.ID, State: c.State, Value: c.Result, Failure: c.Failure, Joined: c.Joined, Attempt: c.Attempt}
+	if c.Started != nil {
+		r.Started = *c.Started
+	}
+	if c.Finished != nil {
+		r.Finished = *c.Finished
+	}
+	for _, e := range c.Events {
+		if e.Name == choseEvent {
+			r.Plugs = map[string]json.RawMessage{}
+		}
+	}
+	j.attempt = c.Attempt
+	return finished{job: j, kind: ran, result: r}
+}
