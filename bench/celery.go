@@ -109,7 +109,7 @@ func (c *celery) round(ctx context.Context, n int) error {
 	}
 	keys := make([]string, n)
 	for i := range keys {
-		keys[i] = fmt.Sprintf("%scelery-task-meta-%s-%d", c.queue, c.queue, first+i)
+		keys[i] = fmt.Sprintf("celery-task-meta-%s-%d", c.queue, first+i)
 	}
 	for _, part := range [][]string{keys[n-1:], keys} { // first only the last one, which is cheap
 		err := until(ctx, roundLimit, 10*time.Millisecond, func() (bool, error) {
@@ -137,7 +137,7 @@ func (c *celery) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	errs = append(errs, removeKeys(ctx, c.b.urls.redis, c.queue+"*"), c.redis.Close(), c.removeQueue())
+	errs = append(errs, removeKeys(ctx, c.b.urls.redis, "celery-task-meta-"+c.queue+"-*"), c.redis.Close(), c.removeQueue())
 	return errors.Join(errs...)
 }
 

@@ -41,7 +41,7 @@ func chosen(only string) func(name string) bool {
 }
 
 // roundLimit bounds one round of one contestant.
-const roundLimit = 3 * time.Minute
+const roundLimit = 2 * time.Minute
 
 // measure runs everything that is chosen. What is not available is said and
 // left out; it does not stop the others.

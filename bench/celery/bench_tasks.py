@@ -14,7 +14,6 @@ def make(backend):
     app = Celery("bench", broker=os.environ["BENCH_BROKER"], backend=backend)
     app.conf.update(
         task_default_queue=QUEUE,
-        result_backend_transport_options={"global_keyprefix": QUEUE},
         result_expires=3600,
         worker_prefetch_multiplier=64,
         worker_enable_remote_control=False,
@@ -23,18 +22,18 @@ def make(backend):
     return app
 
 
-app = make(os.environ["BENCH_BACKEND"])
-
-
-@app.task(name="bench.noop")
-def noop(x):
+def work(x):
     pass
+
+
+app = make(os.environ["BENCH_BACKEND"])
+noop = app.task(name="bench.noop")(work)
 
 
 def send():
     """Sends the tasks whose ids follow on the first number of each line read."""
     sender = make(None)  # a client with a backend subscribes for every task, which costs more
-    task = sender.task(name="bench.noop")(lambda x: None)
+    task = sender.task(name="bench.noop")(work)
     payload = os.environ["BENCH_PAYLOAD"]
     with sender.connection_for_write() as connection, connection.Producer() as producer:
         for line in sys.stdin:
