@@ -108,6 +108,26 @@ type Call struct {
 	Events []Event   `json:"events,omitempty"`
 }
 
+// Timeline is the call's events with those that follow from the record itself:
+// when its last run began and ended. These are not kept as events, which would
+// make most of what is written of a call.
+func (c Call) Timeline() []Event {
+	out, task := slices.Clone(c.Events), c.Module+"."+c.Task
+	add := func(name, note string, t *time.Time) {
+		if t != nil && !slices.ContainsFunc(out, func(e Event) bool { return e.Name == name && e.Time.Equal(*t) }) {
+			out = append(out, Event{Name: name, Time: *t, Note: note + " for task " + task})
+		}
+	}
+	if c.Started != nil && c.Task != "" {
+		add("prerun", "Prerun", c.Started)
+		if c.State != Cancelled {
+			add("postrun", "Postrun", c.Finished)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	return out
+}
+
 // MaxLogBytes is how much of what a call prints is kept with it.
 const MaxLogBytes = 64 << 10
 

@@ -33,14 +33,10 @@ func record(f finished, w *Worker) model.Call {
 		r := f.result
 		c.State, c.Result, c.Failure, c.Log, c.Joined = r.State, r.Value, r.Failure, f.log, r.Joined
 		c.Started, c.Finished = at(r.Started), at(r.Finished)
-		if !r.Started.IsZero() {
-			c.Events = append(c.Events, model.Event{Name: "prerun", Time: r.Started, Note: "Prerun for task " + name})
-		}
+		// Prerun and postrun follow from the times: model.Call.Timeline.
 		if r.State == model.Cancelled {
 			c.Events = append(c.Events, model.Event{Name: "cancelled", Time: r.Finished, Note: note(r.Failure)})
-			break
 		}
-		c.Events = append(c.Events, model.Event{Name: "postrun", Time: r.Finished, Note: "Postrun for task " + name})
 		if r.Plugs != nil {
 			c.Events = append(c.Events, model.Event{Name: choseEvent, Time: r.Finished, Note: "Chose the plugs to go on with"})
 		}

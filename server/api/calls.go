@@ -57,6 +57,7 @@ func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], e
 			return &body[model.Call]{c}, nil
 		}
 	}
+	c.Events = c.Timeline()
 	return &body[model.Call]{c}, err
 }
 
