@@ -23,8 +23,11 @@ import (
 	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/server/access"
 	"github.com/elasticcode/flow/server/api"
+	"github.com/elasticcode/flow/server/canceller"
 	"github.com/elasticcode/flow/server/joiner"
 	"github.com/elasticcode/flow/server/recorder"
+	"github.com/elasticcode/flow/server/retention"
+	"github.com/elasticcode/flow/server/redriver"
 	"github.com/elasticcode/flow/server/scheduler"
 	"github.com/elasticcode/flow/server/topology"
 	"github.com/elasticcode/flow/socket"
@@ -34,7 +37,7 @@ import (
 // The roles of a server.
 const (
 	RoleAPI       = "api"       // the HTTP API
-	RoleRecorder  = "recorder"  // history and joins
+	RoleRecorder  = "recorder"  // history, joins, and calls that are cancelled or run again
 	RoleScheduler = "scheduler" // placement and topology
 )
 
@@ -54,6 +57,10 @@ type Config struct {
 	Resolver api.Resolver
 	// Key seals the credentials of git repositories; access.KeySize bytes.
 	Key []byte
+	// KeepAge and KeepCalls bound the history of ended calls, by age and by
+	// number in each network; 0 keeps all.
+	KeepAge   time.Duration
+	KeepCalls int64
 	// Services tells how the broker and the backend are.
 	Services func(ctx context.Context) (broker, backend client.Health)
 	Version  client.Version
@@ -67,6 +74,8 @@ type Server struct {
 	api       *api.API
 	topology  *topology.Topology
 	scheduler *scheduler.Scheduler
+	canceller *canceller.Canceller
+	redriver  *redriver.Redriver
 	started   time.Time
 }
 
@@ -77,6 +86,11 @@ func New(cfg Config) (*Server, error) {
 	if err := s.checkRoles(); err != nil {
 		return nil, err
 	}
+	if cfg.KeepAge < 0 || cfg.KeepCalls < 0 {
+		return nil, fmt.Errorf("history cannot be kept for less than nothing: age %s, calls %d", cfg.KeepAge, cfg.KeepCalls)
+	}
+	s.canceller = canceller.New(canceller.Config{History: cfg.Store, Results: cfg.Results, Logger: cfg.Logger})
+	s.redriver = redriver.New(redriver.Config{History: cfg.Store, Results: cfg.Results, Sender: socket.NewSender(cfg.Broker), Logger: cfg.Logger})
 	if s.has(RoleAPI) {
 		sealer, err := access.NewSealer(cfg.Key)
 		if err != nil {
@@ -84,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		s.api, err = api.New(api.Config{
 			Store: cfg.Store, Submitter: submitter{socket.NewSender(cfg.Broker)}, Topology: board{s.topology}, Inspector: board{s.topology},
-			Resolver: cfg.Resolver, Health: s, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
+			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
 		})
 		if err != nil {
 			return nil, err
@@ -148,8 +162,12 @@ func (s *Server) Run(ctx context.Context) error {
 		join := joiner.New(joiner.Config{
 			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Logger: s.cfg.Logger,
 		})
+		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
 		g.Go(func() error { return rec.Run(ctx) })
+		g.Go(func() error { return keep.Run(ctx) })
 		g.Go(func() error { return join.Run(ctx) })
+		g.Go(func() error { return s.canceller.Run(ctx) })
+		g.Go(func() error { return s.redriver.Run(ctx) })
 	}
 	if s.has(RoleAPI) {
 		g.Go(func() error { return s.api.Run(ctx) })

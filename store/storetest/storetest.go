@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"CallReopen":  callReopen,
 		"CallDead":    callDead,
 		"CallRedrive": callRedrive,
+		"CallPrune":   callPrune,
 		"CallCancel":  callCancel,
 		"JoinCancel":  joinCancel,
 		"CallOrder":   callOrder,

@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/cmd/flow/factory"
@@ -26,13 +29,27 @@ type ServerConfig struct {
 	Stack  *stack.Stack
 	Store  *store.Store
 	Listen string // HOST:PORT; used by the role api
+	Keep   Keep
 	Dir    string // data directory
 	Env    func(string) string
 	Logger *slog.Logger
 }
 
+// Keep says how much of the history is kept.
+type Keep struct {
+	Age   time.Duration
+	Calls int64
+}
+
+// AddFlags adds --keep and --keep-calls.
+func (k *Keep) AddFlags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&k.Age, "keep", 30*24*time.Hour, "how long ended calls are kept; 0 for ever. Dead calls stay until they are dealt with")
+	cmd.Flags().Int64Var(&k.Calls, "keep-calls", 0, "how many calls of each network are kept; 0 for any number")
+}
+
 // Server assembles a server. It returns the address that the API listens on.
 func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, error) {
+	relaxGC()
 	key, err := sealingKey(cfg.Dir, cfg.Env)
 	if err != nil {
 		return nil, "", err
@@ -43,7 +60,7 @@ func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, erro
 	}
 	sc := server.Config{
 		Roles: cfg.Roles, Store: cfg.Store, Broker: cfg.Stack.Broker, Events: cfg.Stack.Events, Results: cfg.Stack.Results,
-		Resolver: server.NewResolver(sources), Key: key, Services: health(cfg.Stack), Logger: cfg.Logger,
+		KeepAge: cfg.Keep.Age, KeepCalls: cfg.Keep.Calls, Resolver: server.NewResolver(sources), Key: key, Services: health(cfg.Stack), Logger: cfg.Logger,
 		Version: client.Version{Version: factory.Version().Version, Commit: factory.Version().Commit, Go: runtime.Version(), API: "v1"},
 	}
 	addr := ""

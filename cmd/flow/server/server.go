@@ -20,6 +20,7 @@ import (
 type Options struct {
 	*factory.Factory
 	Services engine.Services
+	Keep     engine.Keep
 	DataDir  string
 	Listen   string
 	Roles    string
@@ -57,6 +58,7 @@ told otherwise: put a proxy that speaks TLS in front of anything else.`,
 	o.Services.AddFlags(cmd, true)
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where the sealing key and cached repositories are kept; default $XDG_DATA_HOME/flow")
 	if len(roles) > 1 {
+		o.Keep.AddFlags(cmd)
 		cmd.Flags().StringVar(&o.Roles, "roles", o.Roles, "what this server does, with commas between")
 	}
 	if strings.Contains(o.Roles, server.RoleAPI) {
@@ -89,7 +91,7 @@ func run(ctx context.Context, o *Options) error {
 		return errors.Join(err, db.Close())
 	}
 	return errors.Join(serve(drain, o, engine.ServerConfig{
-		Roles: strings.Split(o.Roles, ","), Stack: services, Store: db, Listen: o.Listen, Dir: dir, Env: o.Env, Logger: log,
+		Roles: strings.Split(o.Roles, ","), Stack: services, Store: db, Listen: o.Listen, Keep: o.Keep, Dir: dir, Env: o.Env, Logger: log,
 	}), db.Close(), services.Close())
 }
 

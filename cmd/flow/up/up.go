@@ -24,6 +24,7 @@ import (
 type Options struct {
 	*factory.Factory
 	Services engine.Services
+	Keep     engine.Keep
 	DataDir  string
 	Listen   string
 	Name     string
@@ -54,6 +55,7 @@ a second one abandons them, to be run again at the next start.`,
 		},
 	}
 	o.Services.AddFlags(cmd, true)
+	o.Keep.AddFlags(cmd)
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where data is kept; default $XDG_DATA_HOME/flow")
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8700", "where the API listens, HOST:PORT; port 0 takes a free one")
 	cmd.Flags().StringVarP(&o.Name, "name", "n", "localhost", "name of this machine as a node")
@@ -112,7 +114,7 @@ func serve(drain, abort context.Context, o *Options, p parts) error {
 		return err
 	}
 	srv, addr, err := engine.Server(drain, engine.ServerConfig{
-		Roles: server.Roles(), Stack: p.services, Store: p.db, Listen: o.Listen, Dir: p.dir, Env: o.Env, Logger: p.log,
+		Roles: server.Roles(), Stack: p.services, Store: p.db, Listen: o.Listen, Keep: o.Keep, Dir: p.dir, Env: o.Env, Logger: p.log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,86 @@
+package retention
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/elasticcode/flow/internal/testenv"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/store"
+	"github.com/elasticcode/flow/store/sqlite"
+)
+
+// history has calls made n hours ago, for n from 0 to 9: number 3 is dead and
+// number 9 has not ended.
+func history10(t *testing.T) (*store.Store, context.Context) {
+	t.Helper()
+	ctx := testenv.Context(t, time.Minute)
+	s, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "flow.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := s.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var calls []model.Call
+	for n := range 10 {
+		at := time.Now().UTC().Add(-time.Duration(n)*time.Hour - time.Minute)
+		c := model.Call{ID: fmt.Sprint("c", n), Tracking: "run", Network: "default", Socket: "s", State: model.Succeeded, Attempt: 1, Created: at, Started: &at, Finished: &at,
+			Events: []model.Event{{Name: "postrun", Time: at}}, Log: []model.LogLine{{Time: at, Stream: "stdout", Text: "x"}}}
+		switch n {
+		case 3:
+			c.State = model.Dead
+		case 9:
+			c.State, c.Finished = model.Running, nil
+		}
+		calls = append(calls, c)
+	}
+	if err := s.RecordCalls(ctx, calls); err != nil {
+		t.Fatal(err)
+	}
+	return s, ctx
+}
+
+func left(t *testing.T, ctx context.Context, s *store.Store) string {
+	t.Helper()
+	page, err := s.Calls(ctx, store.CallFilter{Network: "default", List: store.List{Limit: 100}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := ""
+	for _, c := range page.Items {
+		out += c.ID + " "
+	}
+	return out
+}
+
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg  Config
+		want string
+	}{
+		"for ever": {Config{}, "c0 c1 c2 c3 c4 c5 c6 c7 c8 c9 "},
+		"by age":   {Config{Age: 2 * time.Hour}, "c0 c1 c3 c9 "},
+		"by count": {Config{Calls: 4}, "c0 c1 c2 c3 c9 "},
+		"by both":  {Config{Age: time.Hour, Calls: 4}, "c0 c3 c9 "},
+		"enough":   {Config{Calls: 100, Age: 100 * time.Hour}, "c0 c1 c2 c3 c4 c5 c6 c7 c8 c9 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, ctx := history10(t)
+			c.cfg.History, c.cfg.Logger = s, testenv.Logger(t)
+			r := New(c.cfg)
+			if _, err := r.Pass(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if got := left(t, ctx, s); got != c.want {
+				t.Errorf("left is %s, want %s", got, c.want)
+			}
+		})
+	}
+}
