@@ -27,6 +27,7 @@ type AgentConfig struct {
 
 // Agent assembles an agent.
 func Agent(cfg AgentConfig) (*agent.Agent, error) {
+	relaxGC()
 	sources, err := source.New(source.Config{Dir: filepath.Join(cfg.Dir, "sources"), Logger: cfg.Logger})
 	if err != nil {
 		return nil, err
