@@ -58,6 +58,16 @@ bench-peers:
 			export DEBIAN_FRONTEND=noninteractive; \
 			apt-get update -q && apt-get install -q -y python3-celery python3-redis python3-kombu || true; fi
 
+.PHONY: chaos
+chaos: ## Break everything while 100,000 calls flow, and count what is lost (about 30 minutes)
+	@bash test/services.sh
+	go run ./test/chaos
+
+.PHONY: chaos-quick
+chaos-quick: ## The same with small counts (under 4 minutes)
+	@bash test/services.sh
+	go run ./test/chaos -quick
+
 .PHONY: bench-go
 bench-go: ## Run the Go benchmarks of all packages
 	@bash test/services.sh

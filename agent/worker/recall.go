@@ -108,7 +108,10 @@ func (s *session) history(ctx context.Context, since time.Time, calls []string) 
 
 // putBack returns calls to their queues for a moment, with their claims.
 func (s *session) putBack(jobs []*job, why error) {
-	s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
+	if time.Since(s.doubted) > resettle {
+		s.doubted = time.Now()
+		s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
+	}
 	ctx, cancel := s.within(10 * time.Second)
 	defer cancel()
 	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {

@@ -33,6 +33,8 @@ type session struct {
 	asked    time.Time // when it was looked last whether cancels are under way; used by intake only
 	underWay bool      // the answer; used by intake only
 
+	doubted time.Time // when it was said last that repeats are put back; used by intake only
+
 	stop context.CancelFunc // take no more
 	kill context.Context    // abandon
 }

@@ -50,9 +50,18 @@ func killAny(ctx context.Context, w *world) error {
 	return []func(context.Context, *world) error{killChild, killAgent, killServer}[rand.N(3)](ctx, w)
 }
 
+// replace ends a process and starts it again until it runs, as a supervisor
+// would: what it needs may be away as well.
 func (w *world) replace(p *process) error {
 	p.kill()
-	return p.start(w.program)
+	var err error
+	for range 20 {
+		if err = p.start(w.program); err == nil || p.running() {
+			return err
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	return err
 }
 
 // crashAt has one agent end itself at a fault point so many times; each time it

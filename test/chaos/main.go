@@ -12,8 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 type options struct {
@@ -58,19 +61,27 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("build flow: %w: %s", err, out)
 		}
 	}
+	var mu sync.Mutex // guards the two below
 	var all []outcome
 	var failures []error
 	fmt.Printf("%-46s %8s %8s %6s %6s %8s %10s\n", "scenario", "accepted", "effects", "lost", "dup.", "repeats", "recovery")
-	for _, stack := range o.plan() {
-		outs, err := one(ctx, o, stack)
-		all = append(all, outs...)
-		failures = append(failures, err)
-		for _, out := range outs {
-			if out.Lost > 0 || out.Duplicated > 0 || len(out.problems) > 0 {
-				failures = append(failures, fmt.Errorf("%s: lost %d, duplicated %d; %s", out.Scenario, out.Lost, out.Duplicated, strings.Join(out.problems, "; ")))
-			}
-		}
+	var stacks errgroup.Group
+	if !o.quick {
+		stacks.SetLimit(1) // one after the other
 	}
+	for _, stack := range o.plan() {
+		stacks.Go(func() error {
+			outs, err := one(ctx, o, stack)
+			mu.Lock()
+			defer mu.Unlock()
+			all, failures = append(all, outs...), append(failures, err)
+			for _, out := range outs {
+				failures = append(failures, out.failure())
+			}
+			return nil
+		})
+	}
+	_ = stacks.Wait()
 	calls := 0
 	for _, out := range all {
 		calls += out.Accepted
@@ -78,6 +89,14 @@ func run(ctx context.Context, o options) error {
 	fmt.Printf("%d calls were accepted in %d scenarios, in %s\n", calls, len(all), time.Since(began).Round(time.Second))
 	failures = append(failures, write(o.out, all))
 	return errors.Join(failures...)
+}
+
+// failure is an error when calls were lost or repeated.
+func (out outcome) failure() error {
+	if out.Lost == 0 && out.Duplicated == 0 && len(out.problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: lost %d, duplicated %d; %s", out.Scenario, out.Lost, out.Duplicated, strings.Join(out.problems, "; "))
 }
 
 // plan lists the stacks to play on.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -39,11 +40,11 @@ func onServices(quick bool) []scenario {
 		{name: "stall RabbitMQ", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRabbit, 2*outage))},
 		{name: "stall Redis", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRedis, 2*outage))},
 		{name: "stall PostgreSQL", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toPostgres, 2*outage))},
-		{name: "flush Redis", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, flush)},
+		{name: "flush Redis", long: 5000, over: 3 * second, fault: repeatedly(kills, second, flush)},
 		{name: "flush Redis and cut RabbitMQ", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, bothOf(flush, cut(toRabbit)))},
 		{name: "flush Redis and kill agent", long: 5000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, bothOf(flush, killAgent))},
 	}
-	return append(list, atPoints(quick)...)
+	return append(list, atPoints(quick, "after claim", "before result", "after result", "after publish")...)
 }
 
 // onEmbedded are the scenarios with everything in one process.
@@ -60,16 +61,20 @@ func onEmbedded(quick bool) []scenario {
 		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killChild)},
 		{name: "kill everything", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 	}
-	return append(list, atPoints(quick)...)
+	return append(list, atPoints(quick, "after receive", "before result", "after publish", "before ack", "after ack")...)
 }
 
-func atPoints(quick bool) []scenario {
+// atPoints are crashes at the fault points; the short form has only some.
+func atPoints(quick bool, some ...string) []scenario {
 	times := 5
 	if quick {
 		times = 1
 	}
 	var list []scenario
 	for _, p := range points {
+		if quick && !slices.Contains(some, p) {
+			continue
+		}
 		list = append(list, scenario{
 			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: true, fault: crashAt(p, 5, times),
 		})
