@@ -81,9 +81,10 @@ type Agent struct {
 	ready   chan struct{} // closed after the first heartbeat was taken
 	kick    chan struct{} // something to report now
 
-	mu    sync.Mutex // guards crews
-	crews map[string]*crew
-	wg    sync.WaitGroup // running crews
+	mu     sync.Mutex // guards the fields below
+	crews  map[string]*crew
+	ending []*crew        // to be stopped, or finishing what they run
+	wg     sync.WaitGroup // running crews
 }
 
 // New returns an agent that does nothing until Run.
@@ -161,12 +162,19 @@ func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 		}
 		fresh := newCrew(a, as)
 		a.crews[key] = fresh
-		a.wg.Go(func() { fresh.run(ctx, kill, old) })
+		if old != nil {
+			a.ending = append(a.ending, old)
+		}
+		a.wg.Go(func() {
+			fresh.run(ctx, kill, old)
+			a.tell()
+		})
 	}
 	for key, c := range a.crews {
 		if !wanted[key] {
 			c.stop()
 			delete(a.crews, key)
+			a.ending = append(a.ending, c)
 		}
 	}
 	a.tell()

@@ -240,6 +240,9 @@ func (c *crew) observe() ([]model.Worker, model.ProcessorReport) {
 			Node:   c.agent.cfg.Node, Processor: p.Name, Deployment: c.as.Deployment.Name, Slot: n, PID: s.status.PID, Status: s.status.Status,
 			Message: s.status.Message, Restarts: s.status.Restarts, Commit: p.Commit, Generation: p.Generation,
 		}
+		if c.halted && w.Status == model.StatusRunning {
+			w.Status = model.StatusStopping
+		}
 		if !s.status.Started.IsZero() {
 			started := s.status.Started.UTC()
 			w.Started = &started

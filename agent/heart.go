@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -59,12 +60,7 @@ func (a *Agent) farewell() {
 
 // state is how everything is now.
 func (a *Agent) state(status model.Status) model.Heartbeat {
-	a.mu.Lock()
-	crews := make([]*crew, 0, len(a.crews))
-	for _, c := range a.crews {
-		crews = append(crews, c)
-	}
-	a.mu.Unlock()
+	crews, ending := a.known()
 	total, free, load := machine()
 	h := model.Heartbeat{
 		Node: model.Node{
@@ -82,5 +78,38 @@ func (a *Agent) state(status model.Status) model.Heartbeat {
 		h.Workers = append(h.Workers, workers...)
 		h.Processors = append(h.Processors, rep)
 	}
+	for _, c := range ending { // unless another has taken their place already
+		workers, rep := c.observe()
+		if !slices.ContainsFunc(h.Processors, func(other model.ProcessorReport) bool {
+			return other.Network == rep.Network && other.Processor == rep.Processor
+		}) {
+			rep.Status, rep.Message = model.StatusStopping, ""
+			h.Processors = append(h.Processors, rep)
+		}
+		for _, w := range workers {
+			if !slices.ContainsFunc(h.Workers, func(other model.Worker) bool { return other.ID == w.ID }) {
+				h.Workers = append(h.Workers, w)
+			}
+		}
+	}
 	return h
+}
+
+// known lists the crews that are wanted, and those that are not any more but
+// have not ended yet.
+func (a *Agent) known() (crews, ending []*crew) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.crews {
+		crews = append(crews, c)
+	}
+	a.ending = slices.DeleteFunc(a.ending, func(c *crew) bool {
+		select {
+		case <-c.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	return crews, slices.Clone(a.ending)
 }

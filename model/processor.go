@@ -15,6 +15,7 @@ const (
 	StatusRunning  Status = "running"  // its process answers
 	StatusBackoff  Status = "backoff"  // it died and waits to be started again
 	StatusFailed   Status = "failed"   // it cannot run; the message says why
+	StatusStopping Status = "stopping" // it takes no more calls and finishes what it runs
 	StatusStopped  Status = "stopped"  // a person stopped it
 	StatusDown     Status = "down"     // its agent has not been heard of
 )

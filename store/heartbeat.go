@@ -28,8 +28,19 @@ func (s *Store) Heartbeat(ctx context.Context, h model.Heartbeat) error {
 				return err
 			}
 		}
-		return reportProcessors(tx, "", h.Processors)
+		if err := reportProcessors(tx, "", h.Processors); err != nil {
+			return err
+		}
+		return stopped(tx)
 	})
+}
+
+// stopped marks the processors that were to stop and of which no worker is left:
+// no agent speaks for them any more.
+func stopped(tx *gorm.DB) error {
+	return tx.Exec(`UPDATE processors SET status = ?, message = '', observed = generation WHERE wanted = ? AND status <> ?
+		AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.network = processors.network AND w.processor = processors.name)`,
+		string(model.StatusStopped), string(model.StatusStopped), string(model.StatusStopped)).Error
 }
 
 func putHost(tx *gorm.DB, h model.Heartbeat) error {

@@ -46,7 +46,7 @@ func StyleOfStatus(s model.Status) Style {
 		return Good
 	case model.StatusFailed, model.StatusDown, model.StatusBackoff:
 		return Bad
-	case model.StatusStarting:
+	case model.StatusStarting, model.StatusStopping:
 		return Busy
 	}
 	return Plain
