@@ -229,7 +229,7 @@ func envelope(f store.Fired, t Target) model.Envelope {
 	args, kwargs := plug.Arguments(t.Task, f.Values)
 	return model.Envelope{
 		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket,
-		Args: args, Kwargs: kwargs, Origin: f.Origin, Created: time.Now().UTC(),
+		Args: args, Kwargs: kwargs, Origin: f.Origin, Created: f.Created, // the same when it is sent again
 	}
 }
 

@@ -1,0 +1,174 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/broker/jetstream"
+	"github.com/elasticcode/flow/internal/testenv"
+	"github.com/elasticcode/flow/model"
+	resultnats "github.com/elasticcode/flow/result/nats"
+	"github.com/elasticcode/flow/socket"
+	"github.com/elasticcode/flow/stack/natsd"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	errAway  = errors.New("the database is away")
+	errUnfit = errors.New("not fit to be stored")
+)
+
+// book is a history that is away for some writes, and refuses one call.
+type book struct {
+	mu    sync.Mutex
+	away  int
+	calls map[string]model.Call
+	news  chan struct{}
+}
+
+func (h *book) RecordCalls(_ context.Context, calls []model.Call) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.away > 0 {
+		h.away--
+		return errAway
+	}
+	for _, c := range calls {
+		if c.ID == "unfit" {
+			return errUnfit
+		}
+	}
+	for _, c := range calls {
+		h.calls[c.ID] = c
+	}
+	select {
+	case h.news <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+type bench struct {
+	t       *testing.T
+	ctx     context.Context
+	broker  *jetstream.Broker
+	results *resultnats.Store
+	book    *book
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, ctx: testenv.Context(t, time.Minute), book: &book{calls: map[string]model.Call{}, news: make(chan struct{}, 1)}}
+	log := testenv.Logger(t)
+	server, err := natsd.Start(b.ctx, natsd.Config{Dir: t.TempDir(), Logger: log})
+	check(t, err)
+	t.Cleanup(server.Shutdown)
+	conn, err := server.Connect(jetstream.Options("test", log)...)
+	check(t, err)
+	t.Cleanup(conn.Close)
+	b.broker, err = jetstream.Open(b.ctx, conn, jetstream.Config{Logger: log})
+	check(t, err)
+	t.Cleanup(func() { _ = b.broker.Close() })
+	b.results, err = resultnats.New(b.ctx, conn, resultnats.Config{Logger: log})
+	check(t, err)
+	t.Cleanup(func() { _ = b.results.Close() })
+	check(t, b.broker.Declare(b.ctx, socket.Engine()))
+	return b
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) run() {
+	b.t.Helper()
+	running, stop := context.WithCancel(b.ctx)
+	done := make(chan struct{})
+	r := New(Config{Broker: b.broker, History: b.book, Results: b.results, Logger: testenv.Logger(b.t),
+		Unavailable: func(err error) bool { return errors.Is(err, errAway) }})
+	go func() {
+		defer close(done)
+		if err := r.Run(running); err != nil {
+			b.t.Errorf("recorder: %v", err)
+		}
+	}()
+	b.t.Cleanup(func() { stop(); <-done })
+}
+
+func (b *bench) record(calls ...model.Call) {
+	b.t.Helper()
+	check(b.t, socket.NewSender(b.broker).Send(b.ctx, nil, calls))
+}
+
+// has waits until the history has the call.
+func (b *bench) has(id string) model.Call {
+	b.t.Helper()
+	for {
+		b.book.mu.Lock()
+		c, ok := b.book.calls[id]
+		b.book.mu.Unlock()
+		if ok {
+			return c
+		}
+		select {
+		case <-b.book.news:
+		case <-b.ctx.Done():
+			b.t.Fatalf("call %s is never recorded", id)
+		}
+	}
+}
+
+func TestRecordsWaitForTheDatabase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.book.away = 3
+	b.record(model.Call{ID: "a", State: model.Queued}, model.Call{ID: "b", State: model.Queued})
+	b.run()
+	b.has("a")
+	b.has("b")
+}
+
+func TestOneBadRecordStopsNoOther(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.record(model.Call{ID: "a"})
+	b.record(model.Call{ID: "unfit"})
+	check(t, b.broker.Publish(b.ctx, broker.Message{ID: "noise", Key: socket.Records, Body: []byte("{")}))
+	b.record(model.Call{ID: "z"})
+	b.run()
+	b.has("a")
+	b.has("z")
+}
+
+func TestDeadLettersAreRecorded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	body := []byte(`{"id":"late","tracking":"run","socket":"s","args":[1],"created":"2026-01-01T00:00:00Z"}`)
+	dead := broker.Message{ID: "late", Key: broker.DeadLetters, Body: body, Headers: map[string]string{broker.HeaderDeadReason: "expired", broker.HeaderDeadQueue: "q.p.t"}}
+	lost := dead
+	lost.ID, lost.Body = "lost", []byte(`{"id":"lost","tracking":"run","socket":"s","created":"2026-01-01T00:00:00Z"}`)
+	lost.Headers = map[string]string{broker.HeaderDeadReason: "its target is gone", broker.HeaderDeadQueue: "q.p.t"}
+	check(t, b.broker.Publish(b.ctx, dead, lost))
+	b.run()
+	if c := b.has("late"); c.State != model.Expired || c.Failure == nil || len(c.Args) != 1 {
+		t.Errorf("expired call recorded as %+v", c)
+	}
+	if c := b.has("lost"); c.State != model.Dead || c.Failure == nil || c.Failure.Message == "" {
+		t.Errorf("dead call recorded as %+v", c)
+	}
+	waiting, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	if r, err := b.results.Wait(waiting, "late"); err != nil || r.State != model.Expired {
+		t.Errorf("who waits hears %+v, %v", r, err)
+	}
+}
