@@ -87,16 +87,17 @@ func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 		msgs = append(msgs, broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body})
 		body = nil
 	}
-	for _, c := range calls {
-		one, err := json.Marshal(c)
-		if err != nil {
-			return nil, fmt.Errorf("encode record of call %s: %w", c.ID, err)
+	var one []byte
+	for i := range calls {
+		var err error
+		if one, err = calls[i].AppendJSON(one[:0]); err != nil {
+			return nil, fmt.Errorf("encode record of call %s: %w", calls[i].ID, err)
 		}
 		if len(body)+len(one) > recordBytes {
 			flush()
 		}
 		if len(body) == 0 {
-			body = append(make([]byte, 0, len(one)+64), `{"calls":[`...)
+			body = append(make([]byte, 0, min(len(calls)*(len(one)+64), recordBytes)+64), `{"calls":[`...)
 		} else {
 			body = append(body, ',')
 		}

@@ -2,8 +2,8 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -86,6 +86,38 @@ type item struct {
 	Line      *string     `json:"line,omitempty"`
 }
 
+// appendJSON writes what encoding/json would, at a fraction of the cost: three
+// events are told of every call.
+func (it *item) appendJSON(b []byte) []byte {
+	text := func(key, value string) { b = model.AppendText(append(b, key...), value) }
+	text(`{"channel":`, it.Channel)
+	text(`,"state":`, it.State)
+	b = model.AppendTime(append(b, `,"date":`...), it.Date)
+	text(`,"room":`, it.Room)
+	text(`,"call":`, it.Call)
+	text(`,"tracking":`, it.Tracking)
+	text(`,"socket":`, it.Socket)
+	text(`,"processor":`, it.Processor)
+	text(`,"module":`, it.Module)
+	text(`,"task":`, it.Task)
+	b = strconv.AppendInt(append(b, `,"attempt":`...), int64(it.Attempt), 10)
+	if it.Outcome != "" {
+		text(`,"outcome":`, string(it.Outcome))
+	}
+	if it.Duration != 0 {
+		b = strconv.AppendFloat(append(b, `,"duration":`...), it.Duration, 'f', -1, 64)
+	}
+	for _, o := range [...]struct{ key, value string }{{`,"error":`, it.Error}, {`,"message":`, it.Message}, {`,"stream":`, it.Stream}} {
+		if o.value != "" {
+			text(o.key, o.value)
+		}
+	}
+	if it.Line != nil {
+		text(`,"line":`, *it.Line)
+	}
+	return append(b, '}')
+}
+
 func about(j *job, channel, state string, at time.Time) item {
 	s := j.Endpoint.Socket
 	return item{
@@ -146,10 +178,7 @@ func (n *news) add(j *job, it item) {
 		n.dropped++
 		return
 	}
-	data, err := json.Marshal(it)
-	if err != nil {
-		return
-	}
+	data := it.appendJSON(make([]byte, 0, 512))
 	for _, ch := range socket.Channels(j.Endpoint.Socket, it.Channel) {
 		n.pending = append(n.pending, event.Message{Channel: ch, Data: data})
 	}

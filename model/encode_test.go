@@ -1,0 +1,103 @@
+package model_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// TestAppendJSON: what is appended reads back as the same call, for one with
+// every field set, a field added later on included, and for the empty one.
+func TestAppendJSON(t *testing.T) {
+	t.Parallel()
+	var full model.Call
+	fill(t, reflect.ValueOf(&full).Elem())
+	for name, c := range map[string]model.Call{
+		"full": full, "empty": {}, "no parents": {ID: "a", Parents: []string{}},
+		"odd": {ID: "q\"\\\n\u2028é\x00", Args: []json.RawMessage{json.RawMessage(` [1, "<a>"] `), nil}, Result: json.RawMessage(`"x"`)},
+	} {
+		data, err := c.AppendJSON(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		usual, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have, want any
+		if err := json.Unmarshal(data, &have); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, data)
+		}
+		if err := json.Unmarshal(usual, &want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(have, want) {
+			t.Errorf("%s: have %s\nwant %s", name, data, usual)
+		}
+	}
+	if _, err := (&model.Call{Args: []json.RawMessage{json.RawMessage(`{`)}}).AppendJSON(nil); err == nil {
+		t.Error("half a value was taken for one")
+	}
+}
+
+// fill sets everything to something other than its zero value.
+func fill(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)))
+	case v.Type() == reflect.TypeFor[json.RawMessage]():
+		v.SetBytes([]byte(`{"a":[1,"b"]}`))
+	case v.Kind() == reflect.String:
+		v.SetString("text")
+	case v.CanInt():
+		v.SetInt(7)
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem())
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fill(t, v.Index(0))
+		fill(t, v.Index(1))
+	case v.Kind() == reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		elem := reflect.New(v.Type().Elem()).Elem()
+		fill(t, elem)
+		v.SetMapIndex(reflect.ValueOf("key"), elem)
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
+		}
+	default:
+		t.Fatalf("a call has a %s: teach this test and AppendJSON about it", v.Type())
+	}
+}
+
+// BenchmarkAppendJSON compares with encoding/json.
+func BenchmarkAppendJSON(b *testing.B) {
+	at := time.Now().UTC()
+	c := model.Call{
+		ID: model.NewID(), Tracking: model.NewID(), Parents: []string{model.NewID()}, Network: "default", Socket: "pyfi.processors.sample.do_this",
+		Queue: "q", Processor: "proc1", Module: "pyfi.processors.sample", Task: "do_this", State: model.Succeeded, Attempt: 1,
+		Args: []json.RawMessage{json.RawMessage(`"the quick brown fox"`)}, Result: json.RawMessage("null"), Origin: "admin", Node: "localhost",
+		Worker: "localhost.proc1.0", Created: at, Started: &at, Finished: &at, Events: []model.Event{{Name: "received", Time: at, Note: "Received task"}},
+	}
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		var buf []byte
+		for b.Loop() {
+			buf, _ = c.AppendJSON(buf[:0])
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = json.Marshal(c)
+		}
+	})
+}
