@@ -237,3 +237,24 @@ func (c *Client) Purge(ctx context.Context, queue string) (int64, error) {
 	})
 	return out.Removed, err
 }
+
+// CancelledRun says how many calls of a run were cancelled.
+type CancelledRun struct {
+	Tracking  string `json:"tracking" doc:"Id of the run"`
+	Cancelled int    `json:"cancelled" doc:"How many calls were cancelled now; those that are made by calls in flight come on top"`
+}
+
+// Cancel ends a call that has not ended, whatever it waits for or does.
+func (c *Client) Cancel(ctx context.Context, id string) (Submitted, error) {
+	var out Submitted
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls/" + url.PathEscape(id) + "/cancel", out: &out})
+	return out, err
+}
+
+// CancelRun ends all calls of a run that have not ended, and those that will be
+// made by them.
+func (c *Client) CancelRun(ctx context.Context, tracking string) (CancelledRun, error) {
+	var out CancelledRun
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/runs/" + url.PathEscape(tracking) + "/cancel", out: &out})
+	return out, err
+}

@@ -28,10 +28,13 @@ type Envelope struct {
 	Args   []json.RawMessage          `json:"args,omitempty"`
 	Kwargs map[string]json.RawMessage `json:"kwargs,omitempty"`
 	// Argument says that the one value in Args is for this argument of a join.
-	Argument string     `json:"argument,omitempty"`
-	Plug     string     `json:"plug,omitempty"`    // the plug that made it
-	Attempt  int        `json:"attempt,omitempty"` // runs of the code so far
-	Crashes  int        `json:"crashes,omitempty"` // runs that ended with the process
+	Argument string `json:"argument,omitempty"`
+	Plug     string `json:"plug,omitempty"`    // the plug that made it
+	Attempt  int    `json:"attempt,omitempty"` // runs of the code so far
+	Crashes  int    `json:"crashes,omitempty"` // runs that ended with the process
+	// Before is how many runs of the code there were when a person had the call
+	// run again: the attempts that its socket allows are counted from there.
+	Before   int        `json:"before,omitempty"`
 	Deadline *time.Time `json:"deadline,omitempty"`
 	Origin   string     `json:"origin,omitempty"`
 	Created  time.Time  `json:"created"`

@@ -64,8 +64,9 @@ func conclude(j *job, r processor.Reply) finished {
 // person, when all attempts are used up.
 func judge(j *job, f *model.Failure, started, ended time.Time, log []model.LogLine) finished {
 	s := j.Endpoint.Socket
-	if !f.Permanent && j.attempt < s.MaxAttempts {
-		delay := jitter(time.Duration(s.BackoffMS)*time.Millisecond, j.attempt, time.Duration(s.BackoffMaxMS)*time.Millisecond)
+	attempt := j.attempt - j.Envelope.Before // of those that the socket allows
+	if !f.Permanent && attempt < s.MaxAttempts {
+		delay := jitter(time.Duration(s.BackoffMS)*time.Millisecond, attempt, time.Duration(s.BackoffMaxMS)*time.Millisecond)
 		if f.RetryAfterMS > 0 {
 			delay = time.Duration(f.RetryAfterMS) * time.Millisecond
 		}

@@ -34,7 +34,9 @@ var table = map[string][]model.Scope{
 	"list-tasks": admins, "get-task": admins,
 
 	"submit-call": admins, "submit-calls": admins, "list-calls": admins, "get-call": admins, "get-result": admins,
-	"get-tree": admins, "get-run": admins,
+	"get-tree": admins, "get-run": admins, "cancel-call": admins, "cancel-run": admins,
+
+	"list-dead": admins, "edit-dead": admins, "redrive-dead": admins, "drop-dead": admins, "withdraw-dead": admins,
 
 	"listen": admins, "status": admins, "whoami": anybody,
 	"create-token": admins, "list-tokens": admins, "delete-token": admins,

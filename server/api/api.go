@@ -27,6 +27,8 @@ type Config struct {
 	Inspector Inspector
 	Resolver  Resolver
 	Health    Health
+	Canceller Canceller
+	Redriver  Redriver
 	Results   result.Store
 	Events    event.Bus
 	// Sealer keeps the credentials of git repositories.
@@ -41,6 +43,8 @@ func (c Config) validate() error {
 		return errors.New("the API needs a store")
 	case c.Submitter == nil || c.Topology == nil || c.Inspector == nil || c.Resolver == nil || c.Health == nil:
 		return errors.New("the API needs a submitter, topology, inspector, resolver and health")
+	case c.Canceller == nil || c.Redriver == nil:
+		return errors.New("the API needs a canceller and a redriver")
 	case c.Results == nil || c.Events == nil || c.Sealer == nil || c.Logger == nil:
 		return errors.New("the API needs results, events, a sealer and a logger")
 	}
@@ -150,6 +154,8 @@ func (a *API) routes() {
 	a.taskRoutes()
 	a.submitRoutes()
 	a.callRoutes()
+	a.cancelRoutes()
+	a.deadRoutes()
 	a.eventRoutes()
 	a.agentRoutes()
 	a.tokenRoutes()

@@ -22,6 +22,9 @@ import (
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/server/access"
+	"github.com/elasticcode/flow/server/canceller"
+	"github.com/elasticcode/flow/server/redriver"
+	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/sqlite"
 )
@@ -66,7 +69,9 @@ func setup(t testing.TB) *bundle {
 		results: &fakeResults{known: map[string]result.Result{}, rung: make(chan struct{})}, events: newFakeBus(),
 	}
 	b.api, err = New(Config{
-		Store: s, Submitter: b.broker, Topology: b.broker, Inspector: b.broker, Resolver: b.git, Health: b,
+		Canceller: canceller.New(canceller.Config{History: s, Results: b.results, Logger: testenv.Logger(t)}),
+		Redriver:  redriver.New(redriver.Config{History: s, Results: b.results, Sender: b.broker, Logger: testenv.Logger(t)}),
+		Store:     s, Submitter: b.broker, Topology: b.broker, Inspector: b.broker, Resolver: b.git, Health: b,
 		Results: b.results, Events: b.events, Sealer: sealer, Logger: testenv.Logger(t),
 		Version: client.Version{Version: "test", API: "v1"},
 	})
@@ -193,6 +198,7 @@ func value(s string) json.RawMessage { return json.RawMessage(s) }
 type fakeBroker struct {
 	mu       sync.Mutex // guards the fields below
 	sent     []Outgoing
+	again    []socket.Outgoing         // by the redriver
 	declared map[string]model.Endpoint // by own queue
 	edges    []string
 	gone     []string
@@ -211,6 +217,15 @@ func (f *fakeBroker) Submit(_ context.Context, calls []Outgoing) error {
 	defer f.mu.Unlock()
 	if f.fail == nil {
 		f.sent = append(f.sent, calls...)
+	}
+	return f.fail
+}
+
+func (f *fakeBroker) Send(_ context.Context, calls []socket.Outgoing, _ []model.Call) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail == nil {
+		f.again = append(f.again, calls...)
 	}
 	return f.fail
 }
@@ -301,11 +316,55 @@ func (g *fakeGit) CheckModule(_ context.Context, _, _, _, _, module, _ string) e
 
 // fakeResults plays the result store.
 type fakeResults struct {
-	result.Store // the methods that are not played
-	mu           sync.Mutex
-	known        map[string]result.Result
-	rung         chan struct{}
-	down         error
+	mu    sync.Mutex
+	known map[string]result.Result
+	held  map[string]string // who holds the claim
+	rung  chan struct{}
+	down  error
+}
+
+func (r *fakeResults) Put(_ context.Context, _ time.Duration, results ...result.Result) (earlier []result.Result, err error) {
+	if r.down != nil {
+		return nil, r.down
+	}
+	for _, res := range results {
+		r.mu.Lock()
+		was, there := r.known[res.Call]
+		r.mu.Unlock()
+		if there {
+			earlier = append(earlier, was)
+			continue
+		}
+		r.put(res)
+	}
+	return earlier, nil
+}
+
+func (r *fakeResults) Claim(_ context.Context, holder string, _ time.Duration, calls ...string) ([]result.Claim, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]result.Claim, len(calls))
+	for i, id := range calls {
+		if res, ok := r.known[id]; ok {
+			out[i].Result = &res
+		} else if by := r.held[id]; by != "" && by != holder {
+			out[i].Holder = by
+		} else {
+			out[i].Granted = true
+		}
+	}
+	return out, r.down
+}
+
+func (r *fakeResults) Release(context.Context, string, ...string) error { return r.down }
+
+func (r *fakeResults) Forget(_ context.Context, calls ...string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range calls {
+		delete(r.known, id)
+	}
+	return r.down
 }
 
 func (r *fakeResults) put(res result.Result) {

@@ -67,6 +67,21 @@ type Resolver interface {
 	CheckModule(ctx context.Context, url, commit, runtime, modulepath, module, credentials string) error
 }
 
+// Canceller ends calls before their time. A *store.Ended says that it is too late.
+type Canceller interface {
+	Cancel(ctx context.Context, id, by string) (model.Call, error)
+	// CancelRun tells how many calls of the run were cancelled now.
+	CancelRun(ctx context.Context, tracking, by string) (int, error)
+	// Withdraw cancels a call that has not begun.
+	Withdraw(ctx context.Context, id, by string) (model.Call, error)
+}
+
+// Redriver runs calls again that ended without success.
+type Redriver interface {
+	// Redrive tells for which calls that cannot be done, and why.
+	Redrive(ctx context.Context, by string, ids ...string) (refused map[string]error, err error)
+}
+
 // Health asks the services behind the server how they are.
 type Health interface {
 	// Status asks all services; it returns within a few seconds.

@@ -136,8 +136,13 @@ func ofStore(err error) *client.Problem {
 		inUse     *store.InUse
 		ambiguous *store.Ambiguous
 		conflict  *store.Conflict
+		ended     *store.Ended
 	)
 	switch {
+	case errors.As(err, &ended) && ended.Joined != "":
+		return problem(http.StatusConflict, ended.Error(), "name that call: 'flow ls call --id "+ended.Joined+"' shows it")
+	case errors.As(err, &ended):
+		return problem(http.StatusConflict, ended.Error(), "look at it with 'flow ls call --id "+ended.ID+"'")
 	case errors.As(err, &missing):
 		return problem(http.StatusNotFound, fmt.Sprintf("there is no %s %q", missing.Kind, missing.Name), hintMissing(missing), missing.Suggestions...)
 	case errors.As(err, &exists):
@@ -164,6 +169,8 @@ func ofStore(err error) *client.Problem {
 
 func hintMissing(e *store.NotFound) string {
 	switch e.Kind {
+	case "run":
+		return "look at the list of calls"
 	case "token", "user", "call":
 		return "look at the list of " + e.Kind + "s"
 	case "network":

@@ -7,7 +7,9 @@ import (
 
 	"github.com/elasticcode/flow/cmd/flow/about"
 	"github.com/elasticcode/flow/cmd/flow/add"
+	"github.com/elasticcode/flow/cmd/flow/call"
 	"github.com/elasticcode/flow/cmd/flow/contexts"
+	"github.com/elasticcode/flow/cmd/flow/dead"
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/listen"
 	"github.com/elasticcode/flow/cmd/flow/logs"
@@ -15,6 +17,7 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/proc"
 	"github.com/elasticcode/flow/cmd/flow/queue"
 	"github.com/elasticcode/flow/cmd/flow/remove"
+	"github.com/elasticcode/flow/cmd/flow/run"
 	"github.com/elasticcode/flow/cmd/flow/task"
 	"github.com/elasticcode/flow/cmd/flow/update"
 )
@@ -26,6 +29,7 @@ func commands(f *factory.Factory) []*cobra.Command {
 		[]*cobra.Command{
 			add.NewCmd(f), update.NewCmd(f), remove.NewCmd(f), ls.NewCmd(f),
 			proc.NewCmd(f), task.NewCmd(f), queue.NewCmd(f), listen.NewCmd(f, nil), logs.NewCmd(f, nil),
+			call.NewCmd(f), run.NewCmd(f), dead.NewCmd(f),
 			contexts.NewCmd(f),
 			about.NewCmdStatus(f, nil), about.NewCmdWhoami(f, nil), about.NewCmdVersion(f, nil),
 		},
