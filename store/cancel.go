@@ -49,6 +49,11 @@ func (s *Store) Cancels(ctx context.Context, since time.Time) ([]Cancel, error) 
 	return out, nil
 }
 
+// PruneCancels forgets what was cancelled before the time.
+func (s *Store) PruneCancels(ctx context.Context, before time.Time) error {
+	return s.fail(ctx, "forget cancels", s.write.WithContext(ctx).Where("created < ?", stamp(before)).Delete(&cancelRow{}).Error)
+}
+
 // CallsOfRun returns calls of a run in the order of their ids, beginning after
 // one, without their values, logs and events: those that were cancelled, or
 // those that have not ended.

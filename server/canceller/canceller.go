@@ -33,6 +33,7 @@ type history interface {
 	RecordCalls(ctx context.Context, calls []model.Call) error
 	AddCancel(ctx context.Context, c store.Cancel) error
 	Cancels(ctx context.Context, since time.Time) ([]store.Cancel, error)
+	PruneCancels(ctx context.Context, before time.Time) error
 	WithdrawArrivals(ctx context.Context, network, socket string, ids ...string) error
 	WithdrawRun(ctx context.Context, tracking string) error
 }

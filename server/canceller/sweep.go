@@ -28,6 +28,7 @@ type sweep struct {
 	*Canceller
 	passed map[string]time.Time // when a run was gone through last
 	looked time.Time
+	pruned time.Time // when old cancels were forgotten last
 }
 
 // Run goes on with cancels that are under way until ctx ends.
@@ -56,6 +57,12 @@ func (s *sweep) once(ctx context.Context) error {
 			return err
 		}
 		s.looked = now
+	}
+	if now.Sub(s.pruned) >= time.Hour {
+		if err := s.cfg.History.PruneCancels(ctx, now.Add(-Keep)); err != nil {
+			return err
+		}
+		s.pruned = now
 	}
 	cancels, err := s.cfg.History.Cancels(ctx, now.Add(-restless))
 	if err != nil {

@@ -27,7 +27,8 @@ func NewCmd(f *factory.Factory) *cobra.Command {
 	cmd.Long = `See, change, run again or drop calls that ended without success: those that failed,
 died after all their attempts or because their process died, or expired.
 
-Nobody removes them but you: they stay until they succeed or are dropped.`
+They stay on the list until they are run again, are dropped, or are older than the
+history that the server keeps (which it keeps of those that died in any case).`
 	return cmd
 }
 
