@@ -50,6 +50,7 @@ func (k *Keep) AddFlags(cmd *cobra.Command) {
 // Server assembles a server. It returns the address that the API listens on.
 func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, error) {
 	relaxGC()
+	relaxGC()
 	key, err := sealingKey(cfg.Dir, cfg.Env)
 	if err != nil {
 		return nil, "", err
