@@ -7,7 +7,9 @@
 //  1. receive: the delivery is unsettled until the last step.
 //  2. claim: ask the result store for the right to run the call. If it has
 //     ended already (this is a repeat), go on with step 5 and the stored result;
-//     if another worker runs it, put the delivery back for a moment.
+//     if another worker runs it, put the delivery back for a moment. A result
+//     store that was emptied knows neither: then a repeat of an older call waits
+//     until the history can tell whether it has ended (recall.go).
 //  3. run: the child process runs the function.
 //  4. result: keep the result, which also ends the claim and wakes who waits.
 //     A failure that is to be tried again keeps none and gives the claim back.

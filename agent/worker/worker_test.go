@@ -36,6 +36,7 @@ type bench struct {
 	program   *fakeProgram
 	broker    *jetstream.Broker // of the test itself
 	results   *resultnats.Store
+	configure func(*Config) // if set, changes the configuration of workers
 }
 
 func setup(t *testing.T, source func(processor.Invocation) (any, *model.Failure), change ...func(*model.Socket)) *bench {
@@ -119,6 +120,9 @@ func (b *bench) start(epoch string, fault func(point string, crash func())) (sto
 	}
 	if fault != nil {
 		cfg.Fault = func(point string) { fault(point, crash) }
+	}
+	if b.configure != nil {
+		b.configure(&cfg)
 	}
 	w := New(cfg)
 	var wg sync.WaitGroup

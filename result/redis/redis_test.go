@@ -43,6 +43,28 @@ func open(t *testing.T) resulttest.Bench {
 	}
 }
 
+// TestSince: a flush shows, and nothing else does.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	ctx := testenv.Context(t, 20*time.Second)
+	since := func() time.Time {
+		at, err := b.Store.(result.Memory).Since(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	first := since()
+	if again := since(); !again.Equal(first) {
+		t.Errorf("it remembers since %s, and a moment later since %s", first, again)
+	}
+	b.Flush()
+	if after := since(); !after.After(first) {
+		t.Errorf("after a flush it still remembers since %s", after)
+	}
+}
+
 func store(t testing.TB, c *goredis.Client, cfg redis.Config) *redis.Store {
 	s := redis.New(c, cfg)
 	t.Cleanup(func() { _ = s.Close() })

@@ -31,6 +31,9 @@ type load struct {
 	mu      sync.Mutex // guards the fields below
 	numbers []number   // accepted
 	refused int        // tries that were not accepted
+	unheard []string   // calls whose outcome was waited for and not told
+
+	waiters sync.WaitGroup
 }
 
 // send tries once to submit the numbers; it fills in their calls.
@@ -79,6 +82,8 @@ func (l *load) accept(ctx context.Context, batch int) error {
 		cancel()
 		if err == nil {
 			l.note(numbers)
+			id := numbers[0].call
+			l.waiters.Go(func() { l.hear(ctx, id) })
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -89,6 +94,25 @@ func (l *load) accept(ctx context.Context, batch int) error {
 		l.mu.Unlock()
 		if try > 300 {
 			return fmt.Errorf("%s: nothing is accepted any more: %w", l.name, err)
+		}
+		sleep(ctx, 200*time.Millisecond)
+	}
+}
+
+// hear waits for the outcome of a call as a user would, who asks another server
+// when one does not answer.
+func (l *load) hear(ctx context.Context, id string) {
+	end := time.Now().Add(stuckAfter)
+	for try := 0; ctx.Err() == nil; try++ {
+		out, err := l.w.clients[try%len(l.w.clients)].Result(ctx, id, 20*time.Second)
+		if err == nil && out.Done() {
+			return
+		}
+		if time.Now().After(end) {
+			l.mu.Lock()
+			l.unheard = append(l.unheard, fmt.Sprintf("who waits for call %s hears nothing: state %s, %v", id, out.State, err))
+			l.mu.Unlock()
+			return
 		}
 		sleep(ctx, 200*time.Millisecond)
 	}

@@ -68,6 +68,8 @@ func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error
 	if err := w.drain(ctx, &out); err != nil {
 		return out, err
 	}
+	l.waiters.Wait()
+	out.problems = append(out.problems, l.unheard...)
 	out.RecoveryS = w.recovery(out.numbers, times)
 	w.recount(&out)
 	return out, nil

@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// forgetful is a result store that lost its memory an hour ago.
+type forgetful struct{ result.Store }
+
+func (forgetful) Since(context.Context) (time.Time, error) {
+	return time.Now().Add(-time.Hour), nil
+}
+
+// TestRepeatAfterLossOfMemory: a call that is delivered again after the result
+// store was emptied is not run again when the history knows its end, is run when
+// it does not, and waits while the history cannot be asked.
+func TestRepeatAfterLossOfMemory(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo)
+	var asked atomic.Int32
+	b.configure = func(c *Config) {
+		c.Results = forgetful{c.Results}
+		c.History = func(_ context.Context, calls []string) ([]model.Call, error) {
+			if asked.Add(1) == 1 {
+				return nil, errors.New("the server is away")
+			}
+			var out []model.Call
+			for _, id := range calls {
+				if id == "ended" {
+					out = append(out, model.Call{ID: id, State: model.Succeeded, Result: json.RawMessage(`"then"`), Attempt: 1})
+				}
+			}
+			return out, nil
+		}
+	}
+	b.start("1", nil)
+	for _, id := range []string{"ended", "unknown"} {
+		env := model.Envelope{
+			ID: id, Tracking: "run", Socket: "source", Args: []json.RawMessage{json.RawMessage(`"now"`)}, Created: time.Now().Add(-2 * time.Hour),
+		}
+		m, err := socket.Encode(socket.Outgoing{Envelope: env, To: socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket), Repeat: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.broker.Publish(b.ctx, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := b.wait("ended"); string(r.Value) != `"then"` {
+		t.Errorf("the call that ended has now the result %s", r.Value)
+	}
+	if r := b.wait("unknown"); string(r.Value) != `"now"` {
+		t.Errorf("the unknown call has the result %s", r.Value)
+	}
+	b.wait(next("ended", "1")) // what follows is sent again
+	if n, m := b.program.runs("ended"), b.program.runs("unknown"); n != 0 || m != 1 {
+		t.Errorf("the call that ended ran %d times, the unknown one %d times", n, m)
+	}
+}
