@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/socket"
@@ -42,6 +45,17 @@ func TestRepeatAfterLossOfMemory(t *testing.T) {
 			return out, nil
 		}
 	}
+	// A recorder: while records wait, the history is not believed.
+	recording, stop := context.WithCancel(b.ctx)
+	var recorder sync.WaitGroup
+	recorder.Go(func() {
+		_ = broker.Batches(recording, b.broker, socket.Records, 16, testenv.Logger(t), func(ctx context.Context, ds []*broker.Delivery) {
+			for _, d := range ds {
+				_ = d.Ack(ctx)
+			}
+		})
+	})
+	t.Cleanup(func() { stop(); recorder.Wait() })
 	b.start("1", nil)
 	for _, id := range []string{"ended", "unknown"} {
 		env := model.Envelope{
