@@ -79,8 +79,15 @@ func (f *batch) flyWith(ctx context.Context, p *publisher) {
 	flying := 0 // the first that may be unconfirmed
 	for i := range f.items {
 		it := &f.items[i]
-		if it.settled || !f.prepare(ctx, p, it) {
+		if it.settled {
 			continue
+		}
+		if !f.prepare(ctx, p, it) {
+			if errors.Is(it.err, broker.ErrUnroutable) {
+				continue
+			}
+			f.hold(i+1, it.err)
+			break
 		}
 		if !f.room(ctx, p, &flying, i) || !f.send(p, it) {
 			break
@@ -88,6 +95,16 @@ func (f *batch) flyWith(ctx context.Context, p *publisher) {
 	}
 	for ; flying < len(f.items); flying++ {
 		f.land(ctx, p, &f.items[flying])
+	}
+}
+
+// hold fails what comes behind a message that could not be sent now: a record
+// of a call must not arrive where the call before it does not.
+func (f *batch) hold(from int, why error) {
+	for i := from; i < len(f.items); i++ {
+		if it := &f.items[i]; !it.settled {
+			f.settle(it, fmt.Errorf("not sent, since one before it was not: %w", why))
+		}
 	}
 }
 
