@@ -148,8 +148,8 @@ func TestSubmitTwice(t *testing.T) {
 	ctx := context.Background()
 	in := client.Submission{Socket: "sample.do_this", Args: []json.RawMessage{value("1")}, ID: "order 7"}
 	first, err := b.c.Submit(ctx, in)
-	if err != nil || !b.broker.last(t).Repeat {
-		t.Fatal(err)
+	if err != nil || b.broker.last(t).Repeat {
+		t.Fatalf("a new id is no repeat: %v", err)
 	}
 	// Before it is recorded it is sent again, as the same call.
 	again, err := b.c.Submit(ctx, in)

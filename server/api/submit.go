@@ -221,7 +221,7 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 	}
 	// The run of a repeated submission is the same one, too.
 	e.Tracking = model.DeriveID("run", e.ID)
-	o = Outgoing{Endpoint: t.endpoint, Repeat: s.ID != ""}
+	o = Outgoing{Endpoint: t.endpoint}
 	if t.endpoint != nil {
 		e.Socket = t.endpoint.Socket.Name
 	} else {
@@ -233,7 +233,7 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 	}
 	o.Envelope = e
 	if s.ID != "" {
-		known, err = a.known(ctx, e)
+		known, o.Repeat, err = a.known(ctx, e)
 	}
 	return o, known, err
 }
@@ -299,15 +299,17 @@ func callID(network string, s client.Submission) string {
 }
 
 // known returns the call that was submitted under the id before. When the
-// database is away, the call is sent again: it is the same call to all who
-// receive it, and runs once.
-func (a *API) known(ctx context.Context, e model.Envelope) (*client.Submitted, error) {
+// database is away, the call is sent as a repeat: to all who receive it, it is
+// the same call, and runs once. So are two that are sent at the same time.
+func (a *API) known(ctx context.Context, e model.Envelope) (known *client.Submitted, repeat bool, err error) {
 	c, err := a.cfg.Store.Call(ctx, e.ID)
 	switch {
-	case errors.Is(err, store.ErrNotFound) || away(err):
-		return nil, nil
+	case away(err):
+		return nil, true, nil
+	case errors.Is(err, store.ErrNotFound):
+		return nil, false, nil
 	case c.Network != e.Network || e.Socket != "" && c.Socket != e.Socket:
-		return nil, problem(http.StatusConflict, fmt.Sprintf("call %s exists already, and is one of socket %s", e.ID, c.Socket), "use another id")
+		return nil, false, problem(http.StatusConflict, fmt.Sprintf("call %s exists already, and is one of socket %s", e.ID, c.Socket), "use another id")
 	}
-	return &client.Submitted{ID: c.ID, Tracking: c.Tracking, State: c.State}, nil
+	return &client.Submitted{ID: c.ID, Tracking: c.Tracking, State: c.State}, false, nil
 }
