@@ -194,6 +194,7 @@ func (s *session) release(d *broker.Delivery) {
 func (s *session) later(j *job, delay time.Duration) {
 	ctx, cancel := s.within(30 * time.Second)
 	defer cancel()
+	s.w.log.Debug("put back for a moment", "call_id", j.Envelope.ID, "in", delay, "queue", j.Delivery.Queue, "redelivered", j.Delivery.Redelivered)
 	headers := map[string]string{broker.HeaderRepeat: "1"}
 	if err := j.Delivery.Retry(ctx, delay, nil, headers); err != nil && !settledElsewhere(err) {
 		s.w.log.Warn("put back", "call_id", j.Envelope.ID, "err", err)
