@@ -97,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 		s.api, err = api.New(api.Config{
-			Store: cfg.Store, Submitter: submitter{socket.NewSender(cfg.Broker)}, Topology: board{s.topology}, Inspector: board{s.topology},
+			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), log: s.log}, Topology: board{s.topology}, Inspector: board{s.topology},
 			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
 		})
 		if err != nil {

@@ -2,21 +2,29 @@ package server
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 
+	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/server/api"
 	"github.com/elasticcode/flow/server/topology"
 	"github.com/elasticcode/flow/socket"
 )
 
-// submitter makes the API's calls durable: one confirm window holds them and
-// the records of them, so that accepted means durable and the database is not
-// needed to accept.
-type submitter struct{ sender *socket.Sender }
+// submitter makes the API's calls durable: accepted means that the broker has
+// them on disk, and the database is not needed to accept.
+type submitter struct {
+	sender *socket.Sender
+	log    *slog.Logger
+}
 
 var _ api.Submitter = submitter{}
 
-// Submit publishes the calls and their records.
+// Submit publishes the calls, and then the records of those that were accepted:
+// a call that the broker refused must not stand in the history as one that
+// waits. A record that cannot be sent is no reason to refuse a call that is
+// durable already; the worker's record will tell the same.
 func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 	out := make([]socket.Outgoing, len(calls))
 	records := make([]model.Call, len(calls))
@@ -34,7 +42,30 @@ func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 			records[i].Module, records[i].Task = c.Module, c.Task
 		}
 	}
-	return s.sender.Send(ctx, out, records)
+	err := s.sender.Send(ctx, out, nil)
+	if err := s.sender.Send(ctx, nil, accepted(records, err)); err != nil {
+		s.log.WarnContext(ctx, "accepted calls are not in the history before they run", "calls", len(records), "err", err)
+	}
+	return err
+}
+
+// accepted returns the records of the calls that the error of publishing them
+// does not name.
+func accepted(records []model.Call, err error) []model.Call {
+	if err == nil {
+		return records
+	}
+	var partly *broker.PublishError
+	if !errors.As(err, &partly) || len(partly.Errs) != len(records) {
+		return nil
+	}
+	var out []model.Call
+	for i, e := range partly.Errs {
+		if e == nil {
+			out = append(out, records[i])
+		}
+	}
+	return out
 }
 
 func destination(c api.Outgoing) socket.Address {
