@@ -338,8 +338,14 @@ func TestCrashBetweenAllSteps(t *testing.T) {
 			if got := b.program.runs("a"); got != want {
 				t.Errorf("the function ran %d times, want %d", got, want)
 			}
-			if got := b.program.runs(next("a", "1")); got != 1 {
-				t.Errorf("the function that follows ran %d times", got)
+			// Once it is published, the call that follows may be running when the
+			// worker dies: then it is run again, as the first one was above.
+			most := 1
+			if point != "before result" && point != "after result" {
+				most = 2
+			}
+			if got := b.program.runs(next("a", "1")); got < 1 || got > most {
+				t.Errorf("the function that follows ran %d times, want 1 to %d", got, most)
 			}
 		})
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/cmd/flow/group"
+	"github.com/elasticcode/flow/cmd/flow/shortopt"
 )
 
 // Options are the options of "flow agent start".
@@ -52,6 +53,7 @@ them, to be run again elsewhere.`,
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where checkouts and environments are kept; default $XDG_DATA_HOME/flow")
 	cmd.Flags().StringVarP(&o.Name, "name", "n", "", "name of this machine as a node; default its hostname")
 	cmd.Flags().IntVar(&o.CPUs, "cpus", runtime.NumCPU(), "how many workers may run here")
+	shortopt.Set(cmd.Flags(), "cpus", "cp")
 	return cmd
 }
 
