@@ -36,8 +36,19 @@ type Envelope struct {
 	// run again: the attempts that its socket allows are counted from there.
 	Before   int        `json:"before,omitempty"`
 	Deadline *time.Time `json:"deadline,omitempty"`
-	Origin   string     `json:"origin,omitempty"`
-	Created  time.Time  `json:"created"`
+	// Due is when another attempt became due, or a person had the call run again;
+	// how long it has waited in its queue is counted from there.
+	Due     *time.Time `json:"due,omitempty"`
+	Origin  string     `json:"origin,omitempty"`
+	Created time.Time  `json:"created"`
+}
+
+// Waiting is since when the call has waited in its queue.
+func (e Envelope) Waiting() time.Time {
+	if e.Due != nil && e.Due.After(e.Created) {
+		return *e.Due
+	}
+	return e.Created
 }
 
 // Check tells what is wrong with an envelope that came from outside, or returns nil.

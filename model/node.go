@@ -97,6 +97,8 @@ type Endpoint struct {
 	Queue  Queue  `json:"queue"`
 	// Module is the processor's module; with the task it names the shared queue.
 	Module string `json:"module"`
+	// ProcessorLimit bounds how fast the runs of all sockets of the processor begin.
+	ProcessorLimit Limit `json:"processor_limit,omitzero"`
 	// In are plugs that own a queue and end here; Out are plugs that begin here.
 	In  []Plug `json:"in"`
 	Out []Edge `json:"out"`

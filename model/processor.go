@@ -51,6 +51,8 @@ type Processor struct {
 	Hostname string `json:"hostname,omitempty"`
 	// Concurrency is how many workers (CPUs) are wanted in all.
 	Concurrency int `json:"concurrency"`
+	// Limit bounds how fast the runs of all its sockets together begin, over all workers.
+	Limit
 	// Wanted is the wish of a person: running or stopped.
 	Wanted Status `json:"wanted"`
 	// Generation grows with every wish; workers of an older one are replaced.
@@ -82,5 +84,5 @@ func (p Processor) Check() error {
 	default:
 		return fmt.Errorf("processor %s: runtime %q is unknown: use python or shell", p.Name, p.Runtime)
 	}
-	return nil
+	return p.Limit.check("processor " + p.Name)
 }

@@ -34,6 +34,14 @@ type Socket struct {
 	TimeoutMS int64 `json:"timeout_ms"`
 	// Join says which values meet when arguments arrive one by one.
 	Join JoinPolicy `json:"join"`
+	// Limit bounds how fast its runs begin, over all workers.
+	Limit
+	// MaxRunning is how many of its calls may run at the same time, over all
+	// workers; 0 is no limit.
+	MaxRunning int `json:"max_running,omitempty"`
+	// QueueTimeoutMS is how long a call may wait in its queue, in milliseconds,
+	// before it expires; 0 is no limit.
+	QueueTimeoutMS int64 `json:"queue_timeout_ms,omitempty"`
 }
 
 // Check tells what is wrong with the socket, or returns nil.
@@ -54,6 +62,13 @@ func (s Socket) Check() error {
 		return fmt.Errorf("socket %s: a run needs an end: give a timeout above 0", s.Name)
 	case s.BackoffMS < 0 || s.BackoffMaxMS < s.BackoffMS:
 		return fmt.Errorf("socket %s: backoff must be 0 or more, and its cap no smaller", s.Name)
+	case s.MaxRunning < 0 || s.MaxRunning > MaxRunning:
+		return fmt.Errorf("socket %s: %d running calls: use 1 to %d, or 0 for no limit", s.Name, s.MaxRunning, MaxRunning)
+	case s.QueueTimeoutMS < 0:
+		return fmt.Errorf("socket %s: queue timeout %d ms: use 1 or more, or 0 for no limit", s.Name, s.QueueTimeoutMS)
+	}
+	if err := s.Limit.check("socket " + s.Name); err != nil {
+		return err
 	}
 	switch s.Join {
 	case JoinZip, JoinRun, JoinLatest:

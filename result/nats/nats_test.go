@@ -2,6 +2,7 @@ package nats_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,10 @@ func TestStore(t *testing.T) {
 		direct := connect(t, s.ClientURL())
 		return resulttest.Bench{
 			Store: open(t, connect(t, "nats://"+proxy.Addr()), cfg), Other: open(t, direct, cfg), Proxy: proxy,
-			Flush: func() { purge(t, direct, cfg.Prefix+"FLOW_RESULTS") },
+			Flush: func() {
+				purge(t, direct, cfg.Prefix+"FLOW_RESULTS")
+				purge(t, direct, "KV_"+cfg.Prefix+"FLOW_LIMITS")
+			},
 		}
 	})
 }
@@ -57,6 +61,9 @@ func purge(t testing.TB, conn *gonats.Conn, stream string) {
 		t.Fatal(err)
 	}
 	s, err := js.Stream(ctx, stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return // it was not used
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,9 @@
 // Leases and ttls are judged by the clock of the server. The server removes what
 // has ended, but only to the second, so readers look at the time themselves.
 //
+// Limits (buckets of tokens, and rooms) are values of a key-value bucket of their
+// own, changed by comparing revisions. It is made when a limit is used first.
+//
 // NATS 2.11 or newer is needed (ttl per message).
 package nats
 
@@ -88,6 +91,8 @@ type Store struct {
 	bell    string // where the ids of calls are told that have a result now
 	asks    asks
 	waiters *result.Waiters
+
+	limits  limits
 
 	offset atomic.Int64 // the server's clock minus ours
 

@@ -89,6 +89,11 @@ func all(ctx context.Context, s result.Store) map[string]error {
 	_, errs["Claim"] = s.Claim(ctx, "me", lease, "x")
 	errs["Release"] = s.Release(ctx, "me", "x")
 	errs["Forget"] = s.Forget(ctx, "x")
+	if l, ok := s.(result.Limiter); ok {
+		_, _, errs["Take"] = l.Take(ctx, "b", 1, 1, 1)
+		_, errs["Enter"] = l.Enter(ctx, "r", 1, lease, "x")
+		errs["Leave"] = l.Leave(ctx, "r", "x")
+	}
 	return errs
 }
 

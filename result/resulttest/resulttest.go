@@ -18,7 +18,7 @@ type Bench struct {
 	// Other stands for another process; it reaches the server directly.
 	Other result.Store
 	Proxy *faultproxy.Proxy
-	// Flush makes the server lose all results and claims.
+	// Flush makes the server lose all results, claims and limits.
 	Flush func()
 }
 
@@ -64,6 +64,15 @@ func Run(t *testing.T, open Open) {
 		{"WaitSurvivesAnOutage", s.waitSurvivesAnOutage},
 		{"WaitSurvivesAFlush", s.waitSurvivesAFlush},
 		{"WaitUnreachable", s.waitUnreachable},
+		{"Take", s.take},
+		{"Refill", s.refill},
+		{"TakeRace", s.takeRace},
+		{"RateChanges", s.rateChanges},
+		{"Enter", s.enter},
+		{"EnterRace", s.enterRace},
+		{"PlacesEnd", s.placesEnd},
+		{"RoomAfterFlush", s.roomAfterFlush},
+		{"LimitsRefuse", s.limitsRefuse},
 		{"Unreachable", s.unreachable},
 		{"Stalled", s.stalled},
 	} {
