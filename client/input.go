@@ -47,6 +47,8 @@ type ProcessorInput struct {
 	Interpreter string `json:"interpreter,omitempty" doc:"Program that runs the code, where the runtime has one" example:"python3"`
 	Hostname    string `json:"hostname,omitempty" doc:"Node to run on; empty lets the scheduler choose"`
 	Concurrency int    `json:"concurrency,omitempty" minimum:"1" maximum:"1024" default:"1" doc:"How many workers are wanted in all"`
+	Rate        string `json:"rate,omitempty" doc:"How many runs of all its sockets together may begin in a time, over all workers: 10/s, 90/m or 5/h; no limit when left out" example:"100/s"`
+	Burst       int    `json:"burst,omitempty" minimum:"0" maximum:"1000000" doc:"How many may begin at once after a while without any; as many as the rate gives in a second when left out"`
 }
 
 // ProcessorPatch changes a processor; nil leaves a field as it is. A branch,
@@ -61,6 +63,8 @@ type ProcessorPatch struct {
 	Interpreter *string `json:"interpreter,omitempty" doc:"Program that runs the code"`
 	Hostname    *string `json:"hostname,omitempty" doc:"Node to run on; empty lets the scheduler choose"`
 	Concurrency *int    `json:"concurrency,omitempty" minimum:"1" maximum:"1024" doc:"How many workers are wanted in all"`
+	Rate        *string `json:"rate,omitempty" doc:"How many runs of all its sockets together may begin in a time: 10/s, 90/m or 5/h; none takes the limit away. Workers are not replaced"`
+	Burst       *int    `json:"burst,omitempty" minimum:"0" maximum:"1000000" doc:"How many may begin at once after a while without any; 0 is as many as the rate gives in a second"`
 }
 
 // SocketInput declares a socket. What is left out has the defaults of model.Socket.
@@ -74,6 +78,11 @@ type SocketInput struct {
 	BackoffMaxMS int64            `json:"backoff_max_ms,omitempty" minimum:"0" doc:"Cap of the delay between attempts, in milliseconds; 60000 when left out"`
 	TimeoutMS    int64            `json:"timeout_ms,omitempty" minimum:"1" doc:"How long a run may take, in milliseconds; 15 minutes when left out"`
 	Join         model.JoinPolicy `json:"join,omitempty" enum:"zip,run,latest" default:"zip" doc:"Which values meet when arguments arrive one by one"`
+
+	Rate           string `json:"rate,omitempty" doc:"How many runs may begin in a time, over all workers: 10/s, 90/m or 5/h; no limit when left out" example:"10/s"`
+	Burst          int    `json:"burst,omitempty" minimum:"0" maximum:"1000000" doc:"How many may begin at once after a while without any; as many as the rate gives in a second when left out"`
+	MaxRunning     int    `json:"max_running,omitempty" minimum:"0" maximum:"10000" doc:"How many calls may run at the same time, over all workers; 0 or left out is no limit"`
+	QueueTimeoutMS int64  `json:"queue_timeout_ms,omitempty" minimum:"0" doc:"How long a call may wait in its queue, in milliseconds, before it expires into the dead letters; 0 or left out is no limit"`
 }
 
 // SocketPatch changes a socket; nil leaves a field as it is. A socket in whose
@@ -87,6 +96,11 @@ type SocketPatch struct {
 	BackoffMaxMS *int64            `json:"backoff_max_ms,omitempty" minimum:"0" doc:"Cap of the delay between attempts, in milliseconds"`
 	TimeoutMS    *int64            `json:"timeout_ms,omitempty" minimum:"1" doc:"How long a run may take, in milliseconds"`
 	Join         *model.JoinPolicy `json:"join,omitempty" enum:"zip,run,latest" doc:"Which values meet when arguments arrive one by one"`
+
+	Rate           *string `json:"rate,omitempty" doc:"How many runs may begin in a time, over all workers: 10/s, 90/m or 5/h; none takes the limit away"`
+	Burst          *int    `json:"burst,omitempty" minimum:"0" maximum:"1000000" doc:"How many may begin at once after a while without any; 0 is as many as the rate gives in a second"`
+	MaxRunning     *int    `json:"max_running,omitempty" minimum:"0" maximum:"10000" doc:"How many calls may run at the same time, over all workers; 0 is no limit"`
+	QueueTimeoutMS *int64  `json:"queue_timeout_ms,omitempty" minimum:"0" doc:"How long a call may wait in its queue, in milliseconds; 0 is no limit"`
 }
 
 // PlugInput declares a plug. A queue that does not exist is created (direct).
@@ -126,6 +140,7 @@ func processorInput(p model.Processor) ProcessorInput {
 	in := ProcessorInput{
 		Name: p.Name, GitRepo: p.GitRepo, Module: p.Module, ModulePath: p.ModulePath, Runtime: p.Runtime,
 		Interpreter: p.Interpreter, Hostname: p.Hostname, Concurrency: p.Concurrency,
+		Rate: string(p.Rate), Burst: p.Burst,
 	}
 	switch p.RefKind {
 	case "branch":

@@ -43,6 +43,7 @@ func (c *Client) Sockets() Collection[model.Socket] {
 		return SocketInput{
 			Name: s.Name, Processor: s.Processor, Queue: s.Queue, Task: s.Task, MaxAttempts: s.MaxAttempts,
 			BackoffMS: s.BackoffMS, BackoffMaxMS: s.BackoffMaxMS, TimeoutMS: s.TimeoutMS, Join: s.Join,
+			Rate: string(s.Rate), Burst: s.Burst, MaxRunning: s.MaxRunning, QueueTimeoutMS: s.QueueTimeoutMS,
 		}, s.Network
 	})
 }

@@ -29,7 +29,8 @@ type consumer interface {
 //
 // How many calls it takes ahead follows how long they run: a worker with quick
 // calls takes many, so that the broker never keeps it waiting; one with slow
-// calls takes few, so that others can have the rest.
+// calls takes few, so that others can have the rest. Of a socket with a limit it
+// takes no more than are soon to run, and none while it is paused.
 type Receiver struct {
 	broker consumer
 	log    *slog.Logger
@@ -37,10 +38,17 @@ type Receiver struct {
 
 	mu        sync.Mutex // guards the fields below
 	endpoints map[string]*model.Endpoint
-	consuming map[string]context.CancelFunc
+	paused    map[string]bool // sockets whose calls are not taken now
+	consuming map[string]consuming
 	prefetch  int
 	ctx       context.Context // of Run; nil before and after
 	wg        sync.WaitGroup
+}
+
+// consuming is that a queue is taken from.
+type consuming struct {
+	cancel   context.CancelFunc
+	prefetch int
 }
 
 // The steps of how many calls are taken ahead, per queue: about what a worker
@@ -57,7 +65,7 @@ const (
 func NewReceiver(b consumer, log *slog.Logger) *Receiver {
 	return &Receiver{
 		broker: b, log: log, in: make(chan *broker.Delivery, prefetchFlood),
-		endpoints: map[string]*model.Endpoint{}, consuming: map[string]context.CancelFunc{}, prefetch: prefetchFirst,
+		endpoints: map[string]*model.Endpoint{}, paused: map[string]bool{}, consuming: map[string]consuming{}, prefetch: prefetchFirst,
 	}
 }
 
@@ -80,17 +88,42 @@ func (r *Receiver) Run(ctx context.Context) error {
 // still in it after Run has returned is to be settled like the rest.
 func (r *Receiver) Deliveries() <-chan *broker.Delivery { return r.in }
 
-// Set changes the endpoints whose calls are taken.
+// Set changes the endpoints whose calls are taken. None is paused after that.
 func (r *Receiver) Set(endpoints []model.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.endpoints)
+	clear(r.paused)
 	for i := range endpoints {
 		for _, q := range Queues(endpoints[i]) {
 			r.endpoints[q] = &endpoints[i]
 		}
 	}
 	r.reconcile()
+}
+
+// Pause takes no more calls of a socket, from none of its queues, until Resume
+// or Set. What was taken already still arrives.
+func (r *Receiver) Pause(socket string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused[socket] = true
+	r.reconcile()
+}
+
+// Resume takes calls of a socket again.
+func (r *Receiver) Resume(socket string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.paused, socket)
+	r.reconcile()
+}
+
+// Endpoint returns the endpoint that takes from a queue now, or nil.
+func (r *Receiver) Endpoint(queue string) *model.Endpoint {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.endpoints[queue]
 }
 
 // Pace tells how long a call takes now, on average; the receiver takes more or
@@ -105,10 +138,6 @@ func (r *Receiver) Pace(perCall time.Duration) {
 	}
 	r.log.Debug("take ahead", "prefetch", want, "per_call", perCall)
 	r.prefetch = want
-	for q, cancel := range r.consuming {
-		cancel()
-		delete(r.consuming, q)
-	}
 	r.reconcile()
 }
 
@@ -124,24 +153,45 @@ func prefetchFor(perCall time.Duration) int {
 	return prefetchSlow
 }
 
+// prefetchOf is how many calls of an endpoint are taken ahead from a queue: of
+// one with a limit, about those that may begin within a tenth of a second.
+func (r *Receiver) prefetchOf(e *model.Endpoint) int {
+	if e.Socket.MaxRunning > 0 {
+		return prefetchSlow
+	}
+	ahead := r.prefetch
+	for _, l := range []model.Limit{e.Socket.Limit, e.ProcessorLimit} {
+		if !l.Limited() {
+			continue
+		}
+		soon := int(l.Rate.PerSecond() / 10)
+		for _, step := range []int{prefetchFlood, prefetchQuick, prefetchFirst, prefetchSlow} {
+			if ahead > step && soon <= step {
+				ahead = step
+			}
+		}
+	}
+	return ahead
+}
+
 // reconcile starts and stops consuming so that it fits the endpoints; mu is held.
 func (r *Receiver) reconcile() {
 	if r.ctx == nil {
 		return
 	}
-	for q, cancel := range r.consuming {
-		if _, ok := r.endpoints[q]; !ok {
-			cancel()
+	for q, c := range r.consuming {
+		if e, ok := r.endpoints[q]; !ok || r.paused[e.Socket.Name] || c.prefetch != r.prefetchOf(e) {
+			c.cancel()
 			delete(r.consuming, q)
 		}
 	}
-	for q := range r.endpoints {
-		if _, ok := r.consuming[q]; ok {
+	for q, e := range r.endpoints {
+		if _, ok := r.consuming[q]; ok || r.paused[e.Socket.Name] {
 			continue
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
-		r.consuming[q] = cancel
-		prefetch := r.prefetch
+		prefetch := r.prefetchOf(e)
+		r.consuming[q] = consuming{cancel, prefetch}
 		r.wg.Go(func() { r.consume(ctx, q, prefetch) })
 	}
 }

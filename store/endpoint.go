@@ -22,9 +22,9 @@ func (s *Store) EndpointsOf(ctx context.Context, net, processor string) ([]model
 
 // surroundings is what endpoints are put together from, by name.
 type surroundings struct {
-	sockets map[string]model.Socket
-	queues  map[string]model.Queue
-	modules map[string]string
+	sockets    map[string]model.Socket
+	queues     map[string]model.Queue
+	processors map[string]model.Processor
 }
 
 // endpoints returns the endpoints of a processor, or of all when it is empty.
@@ -49,8 +49,9 @@ func (s *Store) endpoints(ctx context.Context, net, processor string) ([]model.E
 	out := make([]model.Endpoint, len(own))
 	at := make(map[string]*model.Endpoint, len(own))
 	for i, m := range own {
+		p := around.processors[m.Processor]
 		out[i] = model.Endpoint{
-			Socket: m, Queue: around.queues[m.Queue], Module: around.modules[m.Processor],
+			Socket: m, Queue: around.queues[m.Queue], Module: p.Module, ProcessorLimit: p.Limit,
 			In: []model.Plug{}, Out: []model.Edge{},
 		}
 		at[m.Name] = &out[i]
@@ -80,9 +81,9 @@ func (s *Store) plugsAround(ctx context.Context, net, processor string) ([]model
 	return all[plugRow, model.Plug](ctx, s, q, "name")
 }
 
-// surroundings reads the targets of the plugs, all queues and all modules.
+// surroundings reads the targets of the plugs, all queues and all processors.
 func (s *Store) surroundings(ctx context.Context, net string, own []model.Socket, plugs []model.Plug) (surroundings, error) {
-	out := surroundings{map[string]model.Socket{}, map[string]model.Queue{}, map[string]string{}}
+	out := surroundings{map[string]model.Socket{}, map[string]model.Queue{}, map[string]model.Processor{}}
 	for _, m := range own {
 		out.sockets[m.Name] = m
 	}
@@ -117,7 +118,7 @@ func (s *Store) surroundings(ctx context.Context, net string, own []model.Socket
 		return out, err
 	}
 	for _, p := range processors {
-		out.modules[p.Name] = p.Module
+		out.processors[p.Name] = p
 	}
 	return out, nil
 }

@@ -23,6 +23,8 @@ type processorRow struct {
 	Concurrency int    `gorm:"not null"`
 	Wanted      string `gorm:"not null"`
 	Generation  int64  `gorm:"not null"`
+	Rate        string `gorm:"not null"`
+	Burst       int    `gorm:"not null"`
 	// The columns below are observed; only reports write them.
 	Status   string `gorm:"not null"`
 	Message  string `gorm:"not null"`
@@ -37,6 +39,7 @@ func (r processorRow) object() model.Processor {
 		Object: r.Object.model(), GitRepo: r.GitRepo, Ref: r.Ref, RefKind: r.RefKind, Commit: r.CommitHash,
 		Module: r.Module, ModulePath: r.ModulePath, Runtime: r.Runtime, Interpreter: r.Interpreter,
 		Hostname: r.Hostname, Concurrency: r.Concurrency, Wanted: model.Status(r.Wanted), Generation: r.Generation,
+		Limit:  model.Limit{Rate: model.Rate(r.Rate), Burst: r.Burst},
 		Status: model.Status(r.Status), Message: r.Message, Observed: r.Observed,
 	}
 }
@@ -51,7 +54,7 @@ func (s *Store) CreateProcessor(ctx context.Context, p model.Processor) (model.P
 		Object: newObject(p.Object), GitRepo: p.GitRepo, Ref: p.Ref, RefKind: p.RefKind, CommitHash: p.Commit,
 		Module: p.Module, ModulePath: p.ModulePath, Runtime: p.Runtime, Interpreter: p.Interpreter,
 		Hostname: p.Hostname, Concurrency: p.Concurrency, Wanted: string(p.Wanted), Generation: 1,
-		Status: string(model.StatusReady),
+		Rate: string(p.Rate), Burst: p.Burst, Status: string(model.StatusReady),
 	}
 	if err := s.create(ctx, "processor", r.Object, &r); err != nil {
 		return model.Processor{}, err
@@ -75,7 +78,8 @@ func (s *Store) AllProcessors(ctx context.Context) ([]model.Processor, error) {
 }
 
 // UpdateProcessor writes the wishes of the named processor, and raises its
-// generation when one changed; what is observed stays as it is. When p carries
+// generation when one changed that its workers are made for; a limit is not
+// among those. What is observed stays as it is. When p carries
 // a Generation that is not the present one, someone else had a wish meanwhile:
 // that is a *Conflict.
 func (s *Store) UpdateProcessor(ctx context.Context, p model.Processor) (model.Processor, error) {
@@ -83,6 +87,7 @@ func (s *Store) UpdateProcessor(ctx context.Context, p model.Processor) (model.P
 		"git_repo": p.GitRepo, "ref": p.Ref, "ref_kind": p.RefKind, "commit_hash": p.Commit,
 		"module": p.Module, "module_path": p.ModulePath, "runtime": p.Runtime, "interpreter": p.Interpreter,
 		"hostname": p.Hostname, "concurrency": p.Concurrency, "wanted": string(p.Wanted),
+		"rate": string(p.Rate), "burst": p.Burst,
 	}
 	return s.wish(ctx, p.Object, func(was processorRow) (map[string]any, error) {
 		if p.Generation != 0 && p.Generation != was.Generation {
@@ -93,7 +98,11 @@ func (s *Store) UpdateProcessor(ctx context.Context, p model.Processor) (model.P
 		next.GitRepo, next.Ref, next.RefKind, next.Commit = p.GitRepo, p.Ref, p.RefKind, p.Commit
 		next.Module, next.ModulePath, next.Runtime, next.Interpreter = p.Module, p.ModulePath, p.Runtime, p.Interpreter
 		next.Hostname, next.Concurrency, next.Wanted = p.Hostname, p.Concurrency, p.Wanted
-		if next == was.object() {
+		if next != was.object() {
+			columns["generation"] = was.Generation + 1
+			return columns, nil
+		}
+		if p.Limit == next.Limit {
 			return nil, nil
 		}
 		return columns, nil
@@ -103,12 +112,12 @@ func (s *Store) UpdateProcessor(ctx context.Context, p model.Processor) (model.P
 // RestartProcessor raises the generation of the named processor, so that its
 // workers are replaced, and wants it to run.
 func (s *Store) RestartProcessor(ctx context.Context, network, name string) (model.Processor, error) {
-	return s.wish(ctx, model.Object{Network: network, Name: name}, func(processorRow) (map[string]any, error) {
-		return map[string]any{"wanted": string(model.StatusRunning)}, nil
+	return s.wish(ctx, model.Object{Network: network, Name: name}, func(was processorRow) (map[string]any, error) {
+		return map[string]any{"wanted": string(model.StatusRunning), "generation": was.Generation + 1}, nil
 	})
 }
 
-// wish writes the columns that change returns, if any, under a new generation.
+// wish writes the columns that change returns, if any.
 func (s *Store) wish(ctx context.Context, o model.Object, change func(was processorRow) (map[string]any, error)) (model.Processor, error) {
 	o.Network = network(o.Network)
 	err := s.tx(ctx, "update processor", func(tx *gorm.DB) error {
@@ -125,7 +134,6 @@ func (s *Store) wish(ctx context.Context, o model.Object, change func(was proces
 		if err != nil || columns == nil {
 			return err
 		}
-		columns["generation"] = was.Generation + 1
 		columns["updated"] = stamp(now())
 		return tx.Model(&processorRow{}).Where("id = ?", was.Object.ID).Updates(columns).Error
 	})

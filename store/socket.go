@@ -23,6 +23,11 @@ type socketRow struct {
 	BackoffMaxMS int64  `gorm:"column:backoff_max_ms;not null"`
 	TimeoutMS    int64  `gorm:"column:timeout_ms;not null"`
 	JoinPolicy   string `gorm:"not null"`
+
+	Rate           string `gorm:"not null"`
+	Burst          int    `gorm:"not null"`
+	MaxRunning     int    `gorm:"not null"`
+	QueueTimeoutMS int64  `gorm:"column:queue_timeout_ms;not null"`
 }
 
 // TableName implements gorm's Tabler.
@@ -34,6 +39,7 @@ func (r socketRow) object() model.Socket {
 		Object: o.model(), Processor: r.Processor, Queue: r.Queue, Task: r.Task,
 		MaxAttempts: r.MaxAttempts, BackoffMS: r.BackoffMS, BackoffMaxMS: r.BackoffMaxMS,
 		TimeoutMS: r.TimeoutMS, Join: model.JoinPolicy(r.JoinPolicy),
+		Limit: model.Limit{Rate: model.Rate(r.Rate), Burst: r.Burst}, MaxRunning: r.MaxRunning, QueueTimeoutMS: r.QueueTimeoutMS,
 	}
 }
 
@@ -46,6 +52,7 @@ func (s *Store) CreateSocket(ctx context.Context, m model.Socket) (model.Socket,
 		Processor: m.Processor, Queue: m.Queue, Task: m.Task,
 		MaxAttempts: m.MaxAttempts, BackoffMS: m.BackoffMS, BackoffMaxMS: m.BackoffMaxMS,
 		TimeoutMS: m.TimeoutMS, JoinPolicy: string(m.Join),
+		Rate: string(m.Rate), Burst: m.Burst, MaxRunning: m.MaxRunning, QueueTimeoutMS: m.QueueTimeoutMS,
 	}
 	err := s.create(ctx, "socket", o, &r, socketRefs(m)...)
 	if err != nil {
@@ -89,6 +96,7 @@ func (s *Store) UpdateSocket(ctx context.Context, m model.Socket) (model.Socket,
 		"processor": m.Processor, "queue": m.Queue, "task": m.Task,
 		"max_attempts": m.MaxAttempts, "backoff_ms": m.BackoffMS, "backoff_max_ms": m.BackoffMaxMS,
 		"timeout_ms": m.TimeoutMS, "join_policy": string(m.Join),
+		"rate": string(m.Rate), "burst": m.Burst, "max_running": m.MaxRunning, "queue_timeout_ms": m.QueueTimeoutMS,
 	}, socketRefs(m)...)
 	return out, s.sameAddress(ctx, m, err)
 }

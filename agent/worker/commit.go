@@ -47,6 +47,7 @@ func (s *session) settle(batch []finished) {
 	if !s.keep(batch) {
 		return
 	}
+	s.leave(batch)
 	fault("after result")
 	if !s.publish(batch) {
 		return
@@ -219,6 +220,8 @@ func (s *session) copyOf(f finished) []broker.Message {
 	} else {
 		env.Attempt = f.job.attempt
 	}
+	due := time.Now().Add(f.delay).UTC()
+	env.Due = &due
 	body, err := json.Marshal(env)
 	if err != nil {
 		s.w.log.Error("encode for another attempt", "call_id", env.ID, "err", err)

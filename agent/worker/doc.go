@@ -10,6 +10,9 @@
 //     if another worker runs it, put the delivery back for a moment. A result
 //     store that was emptied knows neither: then a repeat of an older call waits
 //     until the history can tell whether it has ended (recall.go).
+//     A call of a socket with limits needs a pass as well: a token from each
+//     bucket, a place in the room (door.go, pass.go). Without, it waits or goes
+//     back to its queue. A place is given back when the result is kept.
 //  3. run: the child process runs the function.
 //  4. result: keep the result, which also ends the claim and wakes who waits.
 //     A failure that is to be tried again keeps none and gives the claim back.

@@ -120,10 +120,13 @@ func invocation(j *job) processor.Invocation {
 
 // begin marks the first call of the pipe as the one that runs now.
 func (h *host) begin() {
-	if len(h.pipe) > 0 {
-		h.pipe[0].began = time.Now()
-		h.s.w.news.running(h.pipe[0])
+	if len(h.pipe) == 0 {
+		h.s.running.Store(0)
+		return
 	}
+	h.pipe[0].began = time.Now()
+	h.s.running.Store(h.pipe[0].began.UnixNano())
+	h.s.w.news.running(h.pipe[0])
 }
 
 // answered takes replies, which come in the order of the pipe.
@@ -137,6 +140,9 @@ func (h *host) answered(replies []processor.Reply) {
 		j := h.pipe[0]
 		h.pipe = h.pipe[1:]
 		h.begin()
+		if time.Since(j.began) > reofferAfter {
+			h.s.doors.tell(func(n *doorNews) { n.idle = true })
+		}
 		h.s.pace.add(r.Finished.Sub(r.Started))
 		batch = append(batch, conclude(j, r))
 	}
@@ -185,6 +191,7 @@ func (h *host) renew() {
 	if _, err := h.s.w.cfg.Results.Claim(ctx, h.s.w.holder, h.s.w.cfg.Lease, held...); err != nil {
 		h.s.w.log.Warn("claims cannot be renewed now", "err", err)
 	}
+	h.s.doors.renew(ctx)
 }
 
 // died settles what the process leaves behind: the call that ran is charged,
@@ -252,6 +259,7 @@ func (h *host) giveUp(jobs []*job) {
 	if err := h.s.w.cfg.Results.Release(ctx, h.s.w.holder, ids(jobs)...); err != nil {
 		h.s.w.log.Warn("claims are left to end by themselves", "err", err)
 	}
+	h.s.dismiss(jobs...)
 	h.s.letGo(ids(jobs)...)
 	for _, j := range jobs {
 		h.s.release(j.Delivery)

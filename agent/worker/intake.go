@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -21,7 +22,14 @@ func (s *session) intake(taking context.Context) {
 	for {
 		select {
 		case <-taking.Done():
+			for _, o := range s.doors.open {
+				s.giveBackJobs(o)
+			}
 			return
+		case <-s.doors.wake:
+			s.reopen(taking)
+		case <-s.doors.due():
+			s.reopen(taking)
 		case d := <-in:
 			batch := gather(d, in)
 			s.w.cfg.Fault("after receive")
@@ -76,8 +84,31 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 	}
 	run, ended := s.claim(taking, fresh)
 	s.w.cfg.Fault("after claim")
-	if aside = append(aside, ended...); len(aside) > 0 {
-		s.done <- aside
+	aside = append(aside, ended...)
+	run, ended = s.sieve(run)
+	aside = append(aside, ended...)
+	run, ended = s.limit(taking, run)
+	s.hand(run, append(aside, ended...))
+}
+
+// sieve takes the calls out of those that may be run that waited in their queue
+// for too long. Only who has the claim can tell: a copy of one that runs has not.
+func (s *session) sieve(jobs []*job) (run []*job, ended []finished) {
+	run = jobs[:0]
+	for _, j := range jobs {
+		if outwaited(j, j.At) {
+			ended = append(ended, outwait(j, j.At))
+		} else {
+			run = append(run, j)
+		}
+	}
+	return run, ended
+}
+
+// hand passes calls on: those to be run to the host, the others to the committer.
+func (s *session) hand(run []*job, ended []finished) {
+	if len(ended) > 0 {
+		s.done <- ended
 	}
 	if len(run) > 0 {
 		s.w.news.received(run)
@@ -232,4 +263,14 @@ func expire(j *job) finished {
 		Call: j.Envelope.ID, State: model.Expired, Attempt: j.Envelope.Attempt, Finished: j.At,
 		Failure: &model.Failure{Error: model.FailureDeadline, Message: "the call was still queued at its deadline", Permanent: true},
 	}}
+}
+
+// outwait ends a call that waited in its queue for longer than its socket allows.
+func outwait(j *job, now time.Time) finished {
+	f := expire(j)
+	limit := time.Duration(j.Endpoint.Socket.QueueTimeoutMS) * time.Millisecond
+	f.result.Finished = now
+	f.result.Failure.Message = fmt.Sprintf("the call waited in its queue for %s, longer than the queue timeout of %s of socket %s",
+		now.Sub(j.Envelope.Waiting()).Round(time.Millisecond), limit, j.Endpoint.Socket.Name)
+	return f
 }

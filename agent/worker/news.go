@@ -140,6 +140,13 @@ func (n *news) running(j *job) {
 	n.add(j, about(j, "task", "running", j.began))
 }
 
+// limited tells that calls of a socket wait for its limits, the job first.
+func (n *news) limited(j *job, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.add(j, about(j, "task", "limited", now))
+}
+
 func (n *news) ended(batch []finished) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticcode/flow/processor"
@@ -15,6 +16,7 @@ type job struct {
 	attempt int       // which run of the code this is, from 1
 	began   time.Time // when it became the first in the pipe; zero before
 	noted   bool      // that it runs was recorded
+	pass    pass      // of a socket with limits
 }
 
 // session is the life of one child process.
@@ -26,6 +28,9 @@ type session struct {
 	jobs chan []*job     // intake → host
 	done chan []finished // intake and host → committer
 	pace *pace           // how long calls take now
+
+	doors   *doors       // where calls of sockets with limits wait
+	running atomic.Int64 // when the present run began, in Unix nanoseconds; 0: nothing runs
 
 	mu       sync.Mutex // guards inflight
 	inflight map[string]struct{}
@@ -49,6 +54,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error 
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
 		inflight: map[string]struct{}{}, stop: stop, kill: kill,
 	}
+	s.doors = newDoors(s)
 	w.enter(s)
 	defer w.leave()
 

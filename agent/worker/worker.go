@@ -57,10 +57,11 @@ type Status struct {
 
 // Worker runs calls in a child process. Make one with New.
 type Worker struct {
-	cfg    Config
-	holder string // who claims
-	log    *slog.Logger
-	news   *news
+	cfg     Config
+	holder  string         // who claims
+	limiter result.Limiter // the results' other side; nil if they have none
+	log     *slog.Logger
+	news    *news
 
 	mu        sync.Mutex // guards the fields below
 	endpoints []model.Endpoint
@@ -84,19 +85,21 @@ func New(cfg Config) *Worker {
 		cfg.Fault = func(string) {}
 	}
 	log := cfg.Logger.With("component", "worker", "worker", cfg.Name, "processor", cfg.Processor.Name)
+	limiter, _ := cfg.Results.(result.Limiter)
 	return &Worker{
-		cfg: cfg, log: log, endpoints: cfg.Endpoints, news: newNews(cfg.Events, log),
+		cfg: cfg, log: log, endpoints: cfg.Endpoints, news: newNews(cfg.Events, log), limiter: limiter,
 		holder: cfg.Node + "/" + cfg.Epoch + "/" + cfg.Name + "/" + model.NewID()[24:],
 	}
 }
 
-// Set changes the sockets whose calls the worker takes.
+// Set changes the sockets whose calls the worker takes, and their limits.
 func (w *Worker) Set(endpoints []model.Endpoint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.endpoints = endpoints
 	if w.session != nil {
 		w.session.receiver.Set(endpoints)
+		w.session.doors.tell(func(n *doorNews) { n.changed = true })
 	}
 }
 

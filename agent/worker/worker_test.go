@@ -37,6 +37,7 @@ type bench struct {
 	broker    *jetstream.Broker // of the test itself
 	results   *resultnats.Store
 	configure func(*Config) // if set, changes the configuration of workers
+	workers   []*Worker     // that were started
 }
 
 func setup(t *testing.T, source func(processor.Invocation) (any, *model.Failure), change ...func(*model.Socket)) *bench {
@@ -125,6 +126,7 @@ func (b *bench) start(epoch string, fault func(point string, crash func())) (sto
 		b.configure(&cfg)
 	}
 	w := New(cfg)
+	b.workers = append(b.workers, w)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := w.Run(drain, kill); err != nil {

@@ -92,7 +92,7 @@ type Store struct {
 	asks    asks
 	waiters *result.Waiters
 
-	limits  limits
+	limits limits
 
 	offset atomic.Int64 // the server's clock minus ours
 

@@ -48,10 +48,15 @@ func (a *API) createProcessor(ctx context.Context, in *creation[client.Processor
 	if err != nil {
 		return nil, err
 	}
+	limit, err := limited(model.Limit{}, &b.Rate, &b.Burst)
+	if err != nil {
+		return nil, err
+	}
 	p := model.Processor{
 		Object:  model.Object{Network: in.Network, Name: b.Name, Owner: user(ctx)},
 		GitRepo: repo, Ref: ref, RefKind: kind, Module: b.Module, ModulePath: b.ModulePath, Runtime: b.Runtime,
 		Interpreter: b.Interpreter, Hostname: b.Hostname, Concurrency: b.Concurrency, Wanted: model.StatusRunning,
+		Limit: limit,
 	}
 	if err := check(p.Check()); err != nil {
 		return nil, err
@@ -191,6 +196,9 @@ func (a *API) patched(ctx context.Context, p model.Processor, b client.Processor
 	set(&p.Interpreter, b.Interpreter)
 	set(&p.Hostname, b.Hostname)
 	set(&p.Concurrency, b.Concurrency)
+	if p.Limit, err = limited(p.Limit, b.Rate, b.Burst); err != nil {
+		return p, "", false, err
+	}
 	return p, credentials, changed, check(p.Check())
 }
 

@@ -32,10 +32,15 @@ func (a *API) getSocket(ctx context.Context, in *object) (*body[model.Socket], e
 
 func (a *API) createSocket(ctx context.Context, in *creation[client.SocketInput]) (*body[model.Socket], error) {
 	b := in.Body
+	limit, err := limited(model.Limit{}, &b.Rate, &b.Burst)
+	if err != nil {
+		return nil, err
+	}
 	s := model.Socket{
 		Object:    model.Object{Network: in.Network, Name: b.Name, Owner: user(ctx)},
 		Processor: b.Processor, Queue: b.Queue, Task: b.Task, MaxAttempts: b.MaxAttempts,
 		BackoffMS: b.BackoffMS, BackoffMaxMS: b.BackoffMaxMS, TimeoutMS: b.TimeoutMS, Join: b.Join,
+		Limit: limit, MaxRunning: b.MaxRunning, QueueTimeoutMS: b.QueueTimeoutMS,
 	}.WithDefaults()
 	if err := check(s.Check()); err != nil {
 		return nil, err
@@ -103,6 +108,9 @@ func (a *API) updateSocket(ctx context.Context, in *change[client.SocketPatch]) 
 		return nil, err
 	}
 	s := patchSocket(was, in.Body)
+	if s.Limit, err = limited(was.Limit, in.Body.Rate, in.Body.Burst); err != nil {
+		return nil, err
+	}
 	if err := check(s.Check()); err != nil {
 		return nil, err
 	}
@@ -186,7 +194,15 @@ func patchSocket(s model.Socket, b client.SocketPatch) model.Socket {
 	set(&s.BackoffMaxMS, b.BackoffMaxMS)
 	set(&s.TimeoutMS, b.TimeoutMS)
 	set(&s.Join, b.Join)
+	set(&s.MaxRunning, b.MaxRunning)
+	set(&s.QueueTimeoutMS, b.QueueTimeoutMS)
 	return s
+}
+
+// limited is a limit after a change of what was given.
+func limited(was model.Limit, rate *string, burst *int) (model.Limit, error) {
+	l, err := was.Changed(rate, burst)
+	return l, check(err)
 }
 
 func (a *API) saveSocket(ctx context.Context, s model.Socket) (*body[model.Socket], error) {

@@ -169,8 +169,10 @@ func (r *Redriver) send(ctx context.Context, calls []model.Call, by string) erro
 // envelope is the call as it is sent again: with all attempts of its socket
 // before it, and without a deadline, which has passed.
 func envelope(c model.Call) model.Envelope {
+	due := time.Now().UTC() // it begins to wait anew
 	return model.Envelope{
-		ID: c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs,
+		Due: &due,
+		ID:  c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs,
 		Plug: c.Plug, Attempt: c.Attempt, Before: c.Attempt, Origin: c.Origin, Created: c.Created,
 	}
 }

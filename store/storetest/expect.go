@@ -69,11 +69,14 @@ func (b *bundle) queue(t testing.TB, name string) model.Queue {
 	return got(b.CreateQueue(b.ctx, model.Queue{Object: object(name), Type: model.Direct}))(t)
 }
 
+// slow is the limit of the processors that are made here.
+var slow = model.Limit{Rate: "5/h", Burst: 5}
+
 func (b *bundle) processor(t testing.TB, name string) model.Processor {
 	t.Helper()
 	return got(b.CreateProcessor(b.ctx, model.Processor{
 		Object: object(name), GitRepo: "/repo", Ref: "main", RefKind: "branch", Commit: "c0ffee", Module: "pkg.mod",
-		Runtime: model.RuntimePython, Concurrency: 2,
+		Runtime: model.RuntimePython, Concurrency: 2, Limit: slow,
 	}))(t)
 }
 

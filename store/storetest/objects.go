@@ -53,10 +53,14 @@ func otherKinds(t *testing.T, b *bundle) {
 	s := b.socket(t, "s", "p", "q", "f")
 	equal(t, "socket", got(b.Socket(b.ctx, "default", "s"))(t), s)
 	s.MaxAttempts, s.Join, s.Task = 7, model.JoinLatest, "g"
-	s = got(b.UpdateSocket(b.ctx, s))(t)
-	if s.MaxAttempts != 7 || s.Join != model.JoinLatest || s.Task != "g" {
-		t.Fatalf("the socket became %+v", s)
-	}
+	s.Limit, s.MaxRunning, s.QueueTimeoutMS = model.Limit{Rate: "10/s", Burst: 3}, 2, 1000
+	changed := got(b.UpdateSocket(b.ctx, s))(t)
+	s.Updated = changed.Updated
+	equal(t, "changed socket", changed, s)
+	limited := model.Socket{Object: object("limited"), Processor: "p", Queue: "q", Task: "h", Limit: model.Limit{Rate: "5/h", Burst: 1}, MaxRunning: 4, QueueTimeoutMS: 5}
+	made := got(b.CreateSocket(b.ctx, limited.WithDefaults()))(t)
+	equal(t, "limits of a new socket", []any{made.Limit, made.MaxRunning, made.QueueTimeoutMS}, []any{limited.Limit, 4, int64(5)})
+	must(t, b.DeleteSocket(b.ctx, "default", "limited"))
 	g := b.plug(t, "g", "s", "s", "edge")
 	equal(t, "plug", got(b.Plug(b.ctx, "default", "g"))(t), g)
 	g.Type, g.Queue, g.Argument = model.PlugError, "", "one"

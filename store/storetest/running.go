@@ -32,6 +32,14 @@ func processors(t *testing.T, b *bundle) {
 	equal(t, "processor with a new wish", []any{p.Concurrency, p.Generation, p.Status, p.Message, p.Observed},
 		[]any{4, int64(2), model.StatusRunning, "", int64(1)})
 
+	p.Limit = model.Limit{Rate: "100/s", Burst: 7}
+	p = got(b.UpdateProcessor(b.ctx, p))(t)
+	equal(t, "a limit, which replaces no workers", []any{p.Limit, p.Generation}, []any{model.Limit{Rate: "100/s", Burst: 7}, int64(2)})
+	b.queue(t, "limits")
+	b.socket(t, "limits", "p", "limits", "f")
+	equal(t, "limit of the endpoint", got(b.EndpointsOf(b.ctx, "", "p"))(t)[0].ProcessorLimit, p.Limit)
+	must(t, b.DeleteSocket(b.ctx, "", "limits"))
+
 	stale := p
 	p.Wanted = model.StatusStopped
 	p = got(b.UpdateProcessor(b.ctx, p))(t)
@@ -202,10 +210,10 @@ func endpoints(t *testing.T, b *bundle) {
 	a, c := b.socket(t, "a", "p1", "q", "f"), b.socket(t, "c", "p2", "edge", "f")
 	owned, plain := b.plug(t, "owned", "a", "c", "edge"), b.plug(t, "plain", "a", "c", "")
 	want := []model.Endpoint{
-		{Socket: a, Queue: q, Module: "pkg.mod", In: []model.Plug{}, Out: []model.Edge{
+		{Socket: a, Queue: q, Module: "pkg.mod", ProcessorLimit: slow, In: []model.Plug{}, Out: []model.Edge{
 			{Plug: owned, Target: c, TargetQueue: edge}, {Plug: plain, Target: c, TargetQueue: edge},
 		}},
-		{Socket: c, Queue: edge, Module: "pkg.mod", In: []model.Plug{owned}, Out: []model.Edge{}},
+		{Socket: c, Queue: edge, Module: "pkg.mod", ProcessorLimit: slow, In: []model.Plug{owned}, Out: []model.Edge{}},
 	}
 	equal(t, "endpoints", got(b.Endpoints(b.ctx, ""))(t), want)
 	equal(t, "endpoints of p1", got(b.EndpointsOf(b.ctx, "", "p1"))(t), want[:1])

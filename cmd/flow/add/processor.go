@@ -18,6 +18,7 @@ import (
 type ProcessorOptions struct {
 	*factory.Factory
 	Input  client.ProcessorInput
+	Limit  flags.Limit
 	Format print.Format
 }
 
@@ -45,6 +46,7 @@ Without branch, tag or commit, the repository's default branch is taken.`,
 	cmd.Flags().StringVarP(&in.Name, "name", "n", "", "name of the processor")
 	flags.Code(cmd, &in.GitRepo, &in.Module, &in.ModulePath, &in.Branch, &in.Tag, &in.Commit)
 	flags.Placement(cmd, &in.Hostname, &in.Concurrency)
+	o.Limit.Add(cmd, "runs of all its sockets together")
 	flags.Choice(cmd, &in.Runtime, "runtime", "", model.RuntimePython, "what runs the code", model.RuntimePython, model.RuntimeShell)
 	cmd.Flags().StringVar(&in.Interpreter, "python", "", "the Python program to run the code with; python3 when left out")
 	flags.Required(cmd, "name", "gitrepo", "module")
@@ -64,6 +66,11 @@ func processorRun(ctx context.Context, o *ProcessorOptions) error {
 	if err := flags.Valid(model.CheckName("processor", in.Name)); err != nil {
 		return err
 	}
+	var limit model.Limit
+	if err := o.Limit.Fill(&limit); err != nil {
+		return err
+	}
+	in.Rate, in.Burst = string(limit.Rate), limit.Burst
 	c, err := o.Client()
 	if err != nil {
 		return err

@@ -30,7 +30,8 @@ func NewCmdSocket(f *factory.Factory, runF func(context.Context, *SocketOptions)
 		Long: `Add a socket: it makes a function of a processor's module (the task) callable
 under a name, through a queue.`,
 		Example: `  flow add socket -n pyfi.processors.sample.do_this -q pyfi.queue1 -pn proc1 -t do_this
-  flow add socket -n fetch -q web -pn crawler -t fetch --retries 4 --backoff 2s --timeout 30s`,
+  flow add socket -n fetch -q web -pn crawler -t fetch --retries 4 --backoff 2s --timeout 30s
+  flow add socket -n ask -q web -pn crawler -t ask --rate 10/s --burst 20 --max-running 3 --queue-timeout 5m`,
 		Args: flags.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if runF != nil {

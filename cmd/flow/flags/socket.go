@@ -31,7 +31,15 @@ type Policy struct {
 	Max      time.Duration
 	Timeout  time.Duration
 	Join     string
+	Limit    Limit
+	Running  int
+	Queue    time.Duration
 }
+
+// PolicyNames are the options of a Policy.
+var PolicyNames = append([]string{
+	"attempts", "retries", "backoff", "backoff-max", "timeout", "join", "max-running", "queue-timeout",
+}, LimitNames...)
 
 // Add adds the options to the command.
 func (p *Policy) Add(cmd *cobra.Command) {
@@ -44,13 +52,18 @@ func (p *Policy) Add(cmd *cobra.Command) {
 	set.DurationVar(&p.Timeout, "timeout", model.DefaultTimeout, "how long a run may take")
 	Choice(cmd, &p.Join, "join", "", string(model.JoinZip), "which values meet when arguments arrive one by one: the k-th of each (zip), those of one run, or the newest of each (latest)",
 		string(model.JoinZip), string(model.JoinRun), string(model.JoinLatest))
+	p.Limit.Add(cmd, "runs")
+	set.IntVar(&p.Running, "max-running", 0, "how many calls may run at the same time, over all workers; 0 is no limit")
+	set.DurationVar(&p.Queue, "queue-timeout", 0, "how long a call may wait in its queue before it expires into the dead letters; 0 is no limit")
 	Exclusive(cmd, "attempts", "retries")
 }
 
 // Fill puts what was said, or its default, into a socket.
 func (p *Policy) Fill(s *model.Socket) error {
-	s.MaxAttempts, s.Join = p.Attempts, model.JoinPolicy(p.Join)
+	s.MaxAttempts, s.Join, s.MaxRunning = p.Attempts, model.JoinPolicy(p.Join), p.Running
 	switch {
+	case p.Running < 0 || p.Running > model.MaxRunning:
+		return exit.Usagef("--max-running %d: give 1 to %d, or 0 for no limit", p.Running, model.MaxRunning)
 	case p.Retries < 0:
 		return exit.Usagef("--retries %d: give 0 or more", p.Retries)
 	case p.Attempts < 1:
@@ -58,7 +71,13 @@ func (p *Policy) Fill(s *model.Socket) error {
 	case Given(p.cmd, "retries"):
 		s.MaxAttempts = p.Retries + 1
 	}
-	var err error
+	err := p.Limit.Fill(&s.Limit)
+	if err != nil {
+		return err
+	}
+	if s.QueueTimeoutMS, err = Milliseconds("queue-timeout", p.Queue); err != nil {
+		return err
+	}
 	if s.BackoffMS, err = Milliseconds("backoff", p.Backoff); err != nil {
 		return err
 	}
@@ -90,5 +109,9 @@ func (p *Policy) Patch(out *client.SocketPatch) error {
 	}
 	out.TimeoutMS = If(p.cmd, "timeout", s.TimeoutMS)
 	out.Join = If(p.cmd, "join", s.Join)
-	return nil
+	out.MaxRunning = If(p.cmd, "max-running", s.MaxRunning)
+	out.QueueTimeoutMS = If(p.cmd, "queue-timeout", s.QueueTimeoutMS)
+	var err error
+	out.Rate, out.Burst, err = p.Limit.Patch()
+	return err
 }

@@ -33,7 +33,8 @@ var (
 		Commit: "955e44e0123456789abcdef0123456789abcdef0", Module: "pyfi.processors.sample", Runtime: "python", Hostname: "localhost",
 		Concurrency: 5, Wanted: model.StatusRunning, Status: model.StatusRunning, Generation: 1, Observed: 1,
 	}
-	doThis = model.Socket{Object: object("04", "pyfi.processors.sample.do_this"), Processor: "proc1", Queue: "pyfi.queue1", Task: "do_this"}.WithDefaults()
+	doThis = model.Socket{Object: object("04", "pyfi.processors.sample.do_this"), Processor: "proc1", Queue: "pyfi.queue1", Task: "do_this",
+		Limit: model.Limit{Rate: "90/m", Burst: 20}, MaxRunning: 3, QueueTimeoutMS: 300_000}.WithDefaults()
 	doSome = model.Socket{Object: object("05", "pyfi.processors.sample.do_something"), Processor: "proc1", Queue: "pyfi.queue1", Task: "do_something"}.WithDefaults()
 	plug1  = model.Plug{Object: object("06", "plug1"), Type: model.PlugResult, Source: doSome.Name, Target: doThis.Name, Queue: "pyfi.queue2"}
 	node1  = model.Node{Object: object("07", "localhost"), Cores: 8, Memory: 16 << 30, MemFree: 9 << 29, Load: "0.10 0.20 0.30", Status: model.StatusRunning, Platform: "linux/amd64"}

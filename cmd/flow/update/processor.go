@@ -26,12 +26,14 @@ type ProcessorOptions struct {
 func NewCmdProcessor(f *factory.Factory, runF func(context.Context, *ProcessorOptions) error) *cobra.Command {
 	o := &ProcessorOptions{Factory: f}
 	var in client.ProcessorInput
+	var limit flags.Limit
 	cmd := &cobra.Command{
 		Use:   "processor",
 		Short: "Change a processor: its code, or where and how often it runs",
 		Long: `Change a processor. A branch or tag, also the same one again, is resolved to its
-commit now; workers of another commit are replaced.`,
-		Example: "  flow update processor proc1 --branch main\n  flow update processor proc1 -c 8 -h ''",
+commit now; workers of another commit are replaced. A limit (--rate, --burst)
+counts from the next second on, without a restart of workers.`,
+		Example: "  flow update processor proc1 --branch main\n  flow update processor proc1 -c 8 -h ''\n  flow update processor proc1 --rate 100/s --burst 100",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if flags.Given(cmd, "gitrepo") {
@@ -40,6 +42,9 @@ commit now; workers of another commit are replaced.`,
 				}
 			}
 			o.Patch = processorPatch(cmd, in)
+			if o.Patch.Rate, o.Patch.Burst, err = limit.Patch(); err != nil {
+				return err
+			}
 			if runF != nil {
 				return runF(cmd.Context(), o)
 			}
@@ -48,9 +53,10 @@ commit now; workers of another commit are replaced.`,
 	}
 	flags.Code(cmd, &in.GitRepo, &in.Module, &in.ModulePath, &in.Branch, &in.Tag, &in.Commit)
 	flags.Placement(cmd, &in.Hostname, &in.Concurrency)
+	limit.Add(cmd, "runs of all its sockets together")
 	cmd.Flags().StringVar(&in.Interpreter, "python", "", "the Python program to run the code with")
 	flags.Name(cmd, f, &o.Name, "processor", complete.Processors)
-	flags.Something(cmd, "gitrepo", "module", "modulepath", "branch", "tag", "commit", "hostname", "concurrency", "workers", "python")
+	flags.Something(cmd, append([]string{"gitrepo", "module", "modulepath", "branch", "tag", "commit", "hostname", "concurrency", "workers", "python"}, flags.LimitNames...)...)
 	flags.Done(cmd, &o.Format)
 	return cmd
 }

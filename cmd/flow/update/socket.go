@@ -28,9 +28,11 @@ func NewCmdSocket(f *factory.Factory, runF func(context.Context, *SocketOptions)
 	var queue, processor, task string
 	var policy flags.Policy
 	cmd := &cobra.Command{
-		Use:     "socket",
-		Short:   "Change a socket",
-		Example: "  flow update socket fetch --attempts 5 --timeout 1m\n  flow update socket fetch -q web2",
+		Use:   "socket",
+		Short: "Change a socket",
+		Long: `Change a socket. Limits (--rate, --burst, --max-running, --queue-timeout) count
+from the next second on, without a restart of workers.`,
+		Example: "  flow update socket fetch --attempts 5 --timeout 1m\n  flow update socket fetch -q web2\n  flow update socket ask --rate 50/s --max-running 0",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Patch = client.SocketPatch{
 				Queue: flags.If(cmd, "queue", queue), Processor: flags.If(cmd, "procname", processor), Task: flags.If(cmd, "task", task),
@@ -47,7 +49,7 @@ func NewCmdSocket(f *factory.Factory, runF func(context.Context, *SocketOptions)
 	flags.Endpoint(cmd, f, &queue, &processor, &task)
 	policy.Add(cmd)
 	flags.Name(cmd, f, &o.Name, "socket", complete.Sockets)
-	flags.Something(cmd, "queue", "procname", "task", "attempts", "retries", "backoff", "backoff-max", "timeout", "join")
+	flags.Something(cmd, append([]string{"queue", "procname", "task"}, flags.PolicyNames...)...)
 	flags.Done(cmd, &o.Format)
 	return cmd
 }

@@ -3,6 +3,7 @@
 package view
 
 import (
+	"strings"
 	"time"
 
 	"github.com/elasticcode/flow/cmd/flow/print"
@@ -50,8 +51,24 @@ func Sockets() print.View[model.Socket] {
 			{Title: "Backoff", Right: true, Wide: true, Text: func(s model.Socket) string { return print.Milliseconds(s.BackoffMS) }},
 			{Title: "Backoff Max", Right: true, Wide: true, Text: func(s model.Socket) string { return print.Milliseconds(s.BackoffMaxMS) }},
 			{Title: "Join", Text: func(s model.Socket) string { return string(s.Join) }},
+			{Title: "Limits", Text: limits},
 		}, about(func(s model.Socket) model.Object { return s.Object })...),
 	}
+}
+
+// limits writes what bounds the runs of a socket: "10/s (20), 3 running, 5m0s queued".
+func limits(s model.Socket) string {
+	var parts []string
+	if s.Limited() {
+		parts = append(parts, s.Limit.String())
+	}
+	if s.MaxRunning > 0 {
+		parts = append(parts, print.Count(int64(s.MaxRunning))+" running")
+	}
+	if s.QueueTimeoutMS > 0 {
+		parts = append(parts, print.Milliseconds(s.QueueTimeoutMS)+" queued")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Plugs shows plugs.

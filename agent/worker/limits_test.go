@@ -1,0 +1,463 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/socket"
+)
+
+// counting is a result store that counts what is asked of its limits, and may
+// refuse to answer.
+type counting struct {
+	result.Store
+	limiter result.Limiter
+	takes   atomic.Int64
+	enters  atomic.Int64
+	broken  atomic.Bool
+}
+
+var errBroken = errors.New("broken by the test")
+
+func (c *counting) Take(ctx context.Context, bucket string, rate float64, burst, n int) (int, time.Duration, error) {
+	c.takes.Add(1)
+	if c.broken.Load() {
+		return 0, 0, errBroken
+	}
+	return c.limiter.Take(ctx, bucket, rate, burst, n)
+}
+
+func (c *counting) Enter(ctx context.Context, room string, limit int, lease time.Duration, calls ...string) ([]bool, error) {
+	c.enters.Add(1)
+	if c.broken.Load() {
+		return nil, errBroken
+	}
+	return c.limiter.Enter(ctx, room, limit, lease, calls...)
+}
+
+func (c *counting) Leave(ctx context.Context, room string, calls ...string) error {
+	return c.limiter.Leave(ctx, room, calls...)
+}
+
+// count makes workers use one counting store.
+func (b *bench) count() *counting {
+	c := &counting{Store: b.results, limiter: b.results}
+	b.configure = func(cfg *Config) { cfg.Results = c }
+	return c
+}
+
+// change gives all workers another wish for the limits of "source".
+func (b *bench) change(f func(*model.Endpoint)) {
+	b.t.Helper()
+	changed := append([]model.Endpoint(nil), b.endpoints...)
+	f(&changed[0])
+	b.endpoints = changed
+	for _, w := range b.workers {
+		w.Set(changed)
+	}
+}
+
+// eventually asks again until ok.
+func (b *bench) eventually(what string, ok func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-b.ctx.Done():
+			b.t.Fatalf("it did not come to this: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// left is how many calls the queue of "source" has, begun or not.
+func (b *bench) left() int64 {
+	b.t.Helper()
+	stats, err := b.broker.Inspect(b.ctx, "q.p.source")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return stats[0].Messages + max(stats[0].Unacked, 0)
+}
+
+// meter sees how many run at the same time, and when they began.
+type meter struct {
+	mu       sync.Mutex
+	now, top int
+	begun    []time.Time
+}
+
+func (m *meter) enter() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now++
+	m.top = max(m.top, m.now)
+	m.begun = append(m.begun, time.Now())
+}
+
+func (m *meter) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now--
+}
+
+func TestRateHoldsOverWorkers(t *testing.T) {
+	t.Parallel()
+	var m meter
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		m.enter()
+		m.leave()
+		return 1, nil
+	}, func(s *model.Socket) { s.Limit = model.Limit{Rate: "20/s", Burst: 3} })
+	begin := time.Now()
+	b.start("1", nil)
+	b.start("2", nil)
+	const n = 24
+	for i := range n {
+		b.send(fmt.Sprint("c", i), i)
+	}
+	for i := range n {
+		b.wait(fmt.Sprint("c", i))
+	}
+	for i, at := range m.begun {
+		if most := 3 + 20*at.Sub(begin).Seconds() + 1; float64(i+1) > most {
+			t.Errorf("%d had begun after %v, at 20/s and a burst of 3", i+1, at.Sub(begin))
+		}
+	}
+}
+
+func TestProcessorRateHoldsOverSockets(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo)
+	for i := range b.endpoints {
+		b.endpoints[i].ProcessorLimit = model.Limit{Rate: "1/h", Burst: 2}
+	}
+	b.start("1", nil)
+	b.send("a", 1) // and the call of "target" that follows
+	b.wait(next("a", "1"))
+	b.send("b", 2)
+	b.change(func(*model.Endpoint) {}) // all the same, and again
+	b.send("c", 3)
+	b.eventually("the others wait", func() bool { return b.left() == 2 })
+	if b.program.runs("b")+b.program.runs("c") != 0 {
+		t.Error("a call ran without a token")
+	}
+	for i := range b.endpoints {
+		b.endpoints[i].ProcessorLimit = model.Limit{}
+	}
+	b.change(func(*model.Endpoint) {})
+	b.wait("b")
+	b.wait("c")
+}
+
+func TestPlacesHoldOverWorkers(t *testing.T) {
+	t.Parallel()
+	var m meter
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		m.enter()
+		defer m.leave()
+		<-time.After(5 * time.Millisecond) // so that they would overlap
+		return 1, nil
+	}, func(s *model.Socket) { s.MaxRunning = 2 })
+	for i := range 4 {
+		b.start(fmt.Sprint(i), nil)
+	}
+	const n = 40
+	for i := range n {
+		b.send(fmt.Sprint("c", i), i)
+	}
+	for i := range n {
+		b.wait(fmt.Sprint("c", i))
+		if got := b.program.runs(fmt.Sprint("c", i)); got != 1 {
+			t.Errorf("call %d ran %d times", i, got)
+		}
+	}
+	if m.top > 2 {
+		t.Errorf("%d ran at the same time, and 2 may", m.top)
+	}
+}
+
+// TestLongRunsShareTheirPlaces: while calls run, others wait in their queue, and
+// the worker takes what is not limited.
+func TestLongRunsShareTheirPlaces(t *testing.T) {
+	t.Parallel()
+	var m meter
+	release := make(chan struct{})
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		m.enter()
+		defer m.leave()
+		<-release
+		return 1, nil
+	}, func(s *model.Socket) { s.MaxRunning = 2 })
+	for i := range 4 {
+		b.start(fmt.Sprint(i), nil)
+	}
+	for i := range 6 {
+		b.send(fmt.Sprint("c", i), i)
+	}
+	b.eventually("two run", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.now == 2 })
+	var follow []string
+	for i := range 20 { // to the workers that run nothing
+		id := fmt.Sprint("t", i)
+		arg, _ := json.Marshal(i)
+		env := model.Envelope{ID: id, Tracking: "run", Socket: "target", Args: []json.RawMessage{arg}, Created: time.Now()}
+		if err := socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: socket.Own(b.endpoints[1].Queue, b.endpoints[1].Socket)}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		follow = append(follow, id)
+	}
+	for _, id := range follow {
+		b.wait(id)
+	}
+	close(release)
+	for i := range 6 {
+		b.wait(fmt.Sprint("c", i))
+	}
+	if m.top > 2 {
+		t.Errorf("%d ran at the same time, and 2 may", m.top)
+	}
+}
+
+func TestCrashGivesItsPlaceBack(t *testing.T) {
+	t.Parallel()
+	var died atomic.Bool
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		if inv.ID == "a" && !died.Swap(true) {
+			panic(crash{})
+		}
+		return 1, nil
+	}, func(s *model.Socket) { s.MaxRunning = 1 })
+	b.configure = func(cfg *Config) { cfg.Lease = time.Hour } // which does not end here
+	b.start("1", nil)
+	b.send("a", 1)
+	b.send("b", 2)
+	b.wait("a")
+	b.wait("b")
+}
+
+// TestPlaceOfTheDeadEnds: whoever was killed comes back to its place, and one
+// that does not loses it.
+func TestPlaceOfTheDeadEnds(t *testing.T) {
+	t.Parallel()
+	first, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	var once sync.Once
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		if inv.ID == "a" {
+			blocked := false
+			once.Do(func() { blocked = true })
+			if blocked {
+				close(first)
+				<-end // its process is killed
+			}
+		}
+		return 1, nil
+	}, func(s *model.Socket) { s.MaxRunning = 1 })
+	if in, err := b.results.Enter(b.ctx, "socket//source", 1, 2*time.Second, "of a dead node"); err != nil || !in[0] {
+		t.Fatal(in, err)
+	}
+	kill := make(chan func(), 1)
+	b.start("1", func(point string, crash func()) {
+		if point == "after receive" {
+			select {
+			case kill <- crash:
+			default:
+			}
+		}
+	})
+	b.send("a", 1)
+	<-first
+	(<-kill)()
+	b.start("2", nil)
+	b.send("b", 2)
+	b.wait("a")
+	b.wait("b")
+}
+
+func TestLimitsChangeLive(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} })
+	b.start("1", nil)
+	b.send("a", 1)
+	b.wait("a")
+	b.send("b", 2)
+	b.send("c", 3)
+	b.eventually("they wait", func() bool { return b.left() == 2 })
+	b.change(func(e *model.Endpoint) { e.Socket.Rate = "1000/s" })
+	b.wait("b")
+	b.wait("c")
+	b.change(func(e *model.Endpoint) { e.Socket.Limit, e.Socket.MaxRunning = model.Limit{}, 1 })
+	if in, err := b.results.Enter(b.ctx, "socket//source", 1, time.Hour, "another"); err != nil || !in[0] {
+		t.Fatal(in, err)
+	}
+	b.send("d", 4)
+	b.change(func(e *model.Endpoint) { e.Socket.MaxRunning = 2 })
+	b.wait("d")
+	b.change(func(e *model.Endpoint) { e.Socket.MaxRunning = 1 })
+	b.send("e", 5)
+	b.change(func(e *model.Endpoint) { e.Socket.MaxRunning = 0 })
+	b.wait("e")
+}
+
+// TestWaitingCostsNearlyNothing: calls that may not run are asked for a few
+// times at most while others run, and those without limits are never asked for.
+func TestWaitingCostsNearlyNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} })
+	c := b.count()
+	b.start("1", nil)
+	to := socket.Own(b.endpoints[1].Queue, b.endpoints[1].Socket)
+	run := func(prefix string, n int) {
+		for i := range n {
+			env := model.Envelope{ID: fmt.Sprint(prefix, i), Tracking: "run", Socket: "target", Args: []json.RawMessage{[]byte("1")}, Created: time.Now()}
+			if err := socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: to}}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range n {
+			b.wait(fmt.Sprint(prefix, i))
+		}
+	}
+	run("free", 50)
+	if n := c.takes.Load() + c.enters.Load(); n != 0 {
+		t.Errorf("calls without limits were asked for %d times", n)
+	}
+	for i := range 20 {
+		b.send(fmt.Sprint("c", i), i)
+	}
+	b.wait("c0")
+	run("beside", 300)
+	if n := c.takes.Load(); n > 30 || n < 2 {
+		t.Errorf("20 calls with 1 token were asked for %d times", n)
+	}
+	if n := b.left(); n < 19 {
+		t.Errorf("%d calls are in the queue, and 19 wait", n)
+	}
+}
+
+// TestBrokenLimiter: calls wait for a limiter that does not answer.
+func TestBrokenLimiter(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.MaxRunning, s.Rate = 1, "100/s" })
+	c := b.count()
+	c.broken.Store(true)
+	b.start("1", nil)
+	b.send("a", 1)
+	b.eventually("it was asked for", func() bool { return c.enters.Load() > 1 })
+	if b.program.runs("a") != 0 {
+		t.Error("it ran without a pass")
+	}
+	c.broken.Store(false)
+	b.wait("a")
+}
+
+func TestCancelledWhileItWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.MaxRunning = 1 })
+	if in, err := b.results.Enter(b.ctx, "socket//source", 1, time.Hour, "another"); err != nil || !in[0] {
+		t.Fatal(in, err)
+	}
+	c := b.count()
+	b.start("1", nil)
+	b.send("a", 1)
+	b.eventually("it waits for a while", func() bool { return c.enters.Load() > 3 })
+	cancelled := result.Result{Call: "a", State: model.Cancelled, Failure: &model.Failure{Error: model.FailureCancelled, Message: "no"}, Finished: time.Now()}
+	if _, err := b.results.Put(b.ctx, time.Minute, cancelled); err != nil {
+		t.Fatal(err)
+	}
+	b.send("b", 2)
+	b.eventually("it waited long enough to be looked at again", func() bool { return c.enters.Load() > 6 })
+	if err := b.results.Leave(b.ctx, "socket//source", "another"); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("b")
+	b.eventually("the queue is empty", func() bool { return b.left() == 0 })
+	if r := b.wait("a"); r.State != model.Cancelled || b.program.runs("a") != 0 {
+		t.Errorf("it ran %d times and ended as %+v", b.program.runs("a"), r)
+	}
+}
+
+func TestQueueTimeout(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.QueueTimeoutMS, s.MaxRunning = 60_000, 1 })
+	b.start("1", nil)
+	send := func(id string, created time.Time, due *time.Time) {
+		env := model.Envelope{ID: id, Tracking: "run", Socket: "source", Args: []json.RawMessage{[]byte("1")}, Created: created, Due: due}
+		to := socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket)
+		if err := socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: to}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long, now := time.Now().Add(-time.Hour), time.Now()
+	send("old", long, nil)
+	send("retried", long, &now)
+	send("fresh", now, nil)
+	r := b.wait("old")
+	if r.State != model.Expired || r.Failure.Error != model.FailureDeadline || !strings.Contains(r.Failure.Message, "longer than the queue timeout of 1m0s of socket source") {
+		t.Errorf("it ended as %+v: %+v", r, r.Failure)
+	}
+	for _, id := range []string{"retried", "fresh"} {
+		if r := b.wait(id); r.State != model.Succeeded {
+			t.Errorf("%s ended as %+v", id, r)
+		}
+	}
+}
+
+// TestQueueTimeoutAtTheDoor: a call that waits for a limit expires, too.
+func TestQueueTimeoutAtTheDoor(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(*model.Socket){
+		"room": func(s *model.Socket) { s.MaxRunning = 1 },
+		"rate": func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, echo, change, func(s *model.Socket) { s.QueueTimeoutMS = 1500 })
+			if in, err := b.results.Enter(b.ctx, "socket//source", 1, time.Hour, "another"); err != nil || !in[0] {
+				t.Fatal(in, err)
+			}
+			if got, _, err := b.results.Take(b.ctx, "socket//source", 1.0/3600, 1, 1); err != nil || got != 1 {
+				t.Fatal(got, err)
+			}
+			b.start("1", nil)
+			b.send("a", 1)
+			if r := b.wait("a"); r.State != model.Expired || b.program.runs("a") != 0 {
+				t.Errorf("it ran %d times and ended as %+v", b.program.runs("a"), r)
+			}
+		})
+	}
+}
+
+// TestRetriesCountFromWhenTheyAreDue: the copy of a call says since when it waits.
+func TestRetriesCountFromWhenTheyAreDue(t *testing.T) {
+	t.Parallel()
+	j := &job{attempt: 1, Received: socket.Received{
+		Envelope: model.Envelope{ID: "a", Tracking: "run", Created: time.Now().Add(-time.Hour)},
+		Endpoint: &model.Endpoint{Socket: model.Socket{QueueTimeoutMS: 60_000}}, Delivery: &broker.Delivery{},
+	}}
+	if at := j.Envelope.Created; outwaited(j, at.Add(59*time.Second)) || !outwaited(j, at.Add(61*time.Second)) {
+		t.Error("a minute is not counted from the start")
+	}
+	before := time.Now()
+	msgs := (&session{}).copyOf(finished{job: j, kind: again, delay: time.Hour})
+	env, err := socket.Decode(msgs[0].Body)
+	if err != nil || env.Due == nil || env.Due.Before(before.Add(time.Hour)) || env.Due.After(time.Now().Add(time.Hour)) {
+		t.Fatalf("the copy is due %v, %v", env.Due, err)
+	}
+	j.Envelope = env
+	if outwaited(j, env.Due.Add(59*time.Second)) || !outwaited(j, env.Due.Add(61*time.Second)) {
+		t.Error("a minute is not counted from when the attempt became due")
+	}
+}
