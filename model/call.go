@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 )
@@ -91,18 +92,20 @@ type Call struct {
 	Joined    string `json:"joined,omitempty"`   // the call that a delivered argument became part of
 	State     State  `json:"state"`
 	// Attempt counts the runs of the code, from 1; 0 before the first.
-	Attempt  int                        `json:"attempt"`
-	Args     []json.RawMessage          `json:"args,omitempty"`
-	Kwargs   map[string]json.RawMessage `json:"kwargs,omitempty"`
-	Result   json.RawMessage            `json:"result,omitempty"`
-	Failure  *Failure                   `json:"failure,omitempty"`
-	Origin   string                     `json:"origin,omitempty"` // the user who submitted the run
-	Node     string                     `json:"node,omitempty"`
-	Worker   string                     `json:"worker,omitempty"`
-	Created  time.Time                  `json:"created"`
-	Started  *time.Time                 `json:"started"`
-	Finished *time.Time                 `json:"finished"`
-	Deadline *time.Time                 `json:"deadline,omitempty"`
+	Attempt int                        `json:"attempt"`
+	Args    []json.RawMessage          `json:"args,omitempty"`
+	Kwargs  map[string]json.RawMessage `json:"kwargs,omitempty"`
+	Result  json.RawMessage            `json:"result,omitempty"`
+	// Refs are the large values of Args, Kwargs and Result, where there is null.
+	Refs     []Ref      `json:"refs,omitempty"`
+	Failure  *Failure   `json:"failure,omitempty"`
+	Origin   string     `json:"origin,omitempty"` // the user who submitted the run
+	Node     string     `json:"node,omitempty"`
+	Worker   string     `json:"worker,omitempty"`
+	Created  time.Time  `json:"created"`
+	Started  *time.Time `json:"started"`
+	Finished *time.Time `json:"finished"`
+	Deadline *time.Time `json:"deadline,omitempty"`
 	// Log is what the code printed. Whole lines beyond MaxLogBytes are dropped, and the last line says so.
 	Log    []LogLine `json:"log,omitempty"`
 	Events []Event   `json:"events,omitempty"`
@@ -126,6 +129,28 @@ func (c Call) Timeline() []Event {
 	}
 	slices.SortStableFunc(out, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	return out
+}
+
+// Open returns the call with the values, by hash, in the places of their
+// references. A reference whose value is not there stays one.
+func (c Call) Open(values map[string]json.RawMessage) Call {
+	c.Args, c.Kwargs = slices.Clone(c.Args), maps.Clone(c.Kwargs)
+	p := Places{
+		Lists: map[string][]json.RawMessage{"args": c.Args},
+		Maps:  map[string]map[string]json.RawMessage{"kwargs": c.Kwargs},
+		Ones:  map[string]*json.RawMessage{"result": &c.Result},
+	}
+	c.Refs = p.Fill(c.Refs, values)
+	return c
+}
+
+// ResultPlace is where references have the result of a call.
+const ResultPlace = "/result"
+
+// InputRefs are the references among the arguments: those that go with the call
+// when it is sent again.
+func (c Call) InputRefs() []Ref {
+	return slices.DeleteFunc(slices.Clone(c.Refs), func(r Ref) bool { return r.At == ResultPlace })
 }
 
 // MaxLogBytes is how much of what a call prints is kept with it.

@@ -37,6 +37,7 @@ func (c *Call) AppendJSON(b []byte) ([]byte, error) {
 		o.key("result")
 		o.value(c.Result)
 	}
+	o.rare("refs", c.Refs, len(c.Refs) > 0)
 	o.rare("failure", c.Failure, c.Failure != nil)
 	o.present("origin", c.Origin)
 	o.present("node", c.Node)

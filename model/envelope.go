@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"time"
 )
 
-// MaxPayload is the largest body of a call that is accepted, in bytes. RabbitMQ
-// 4 refuses messages above 16 MiB; half of it leaves room for a parent's value
-// to be carried inside another.
+// MaxPayload is how many bytes the values of one call may have together, and so
+// the largest value. It is also the largest body of a call that another client
+// sends with its values inside: RabbitMQ 4 refuses messages above 16 MiB.
 const MaxPayload = 8 << 20
 
 // ContentType is the content type of an envelope on the wire.
@@ -27,6 +29,8 @@ type Envelope struct {
 	Socket string                     `json:"socket,omitempty"`
 	Args   []json.RawMessage          `json:"args,omitempty"`
 	Kwargs map[string]json.RawMessage `json:"kwargs,omitempty"`
+	// Refs are the values over MaxInline, which do not travel inside.
+	Refs []Ref `json:"refs,omitempty"`
 	// Argument says that the one value in Args is for this argument of a join.
 	Argument string `json:"argument,omitempty"`
 	Plug     string `json:"plug,omitempty"`    // the plug that made it
@@ -61,7 +65,69 @@ func (e Envelope) Check() error {
 	case e.Argument != "" && len(e.Args) != 1:
 		return fmt.Errorf("call %s is for argument %s and must bring exactly one value, not %d", e.ID, e.Argument, len(e.Args))
 	}
+	if len(e.Refs) > 0 {
+		return e.checkRefs()
+	}
 	return nil
+}
+
+func (e Envelope) checkRefs() error {
+	e.Args, e.Kwargs = slices.Clone(e.Args), maps.Clone(e.Kwargs) // looking into a value rewrites it
+	if err := checkRefs(e.Refs, e.places()); err != nil {
+		return fmt.Errorf("call %s: %w", e.ID, err)
+	}
+	return nil
+}
+
+func (e Envelope) places() Places {
+	return Places{
+		Lists: map[string][]json.RawMessage{"args": e.Args},
+		Maps:  map[string]map[string]json.RawMessage{"kwargs": e.Kwargs},
+	}
+}
+
+// Seal returns the envelope with references in the place of large values, and
+// those values. They are to be kept before the envelope is sent.
+func (e Envelope) Seal() (Envelope, []Blob) {
+	var t Taken
+	args, mine := e.Args, false
+	for i, v := range e.Args {
+		if len(v) <= MaxInline {
+			continue
+		}
+		if !mine {
+			args, mine = slices.Clone(e.Args), true
+		}
+		args[i] = t.Take(Pointer("args", strconv.Itoa(i)), v)
+	}
+	e.Args, e.Kwargs = args, t.TakeAll("/kwargs", e.Kwargs)
+	if len(t.Refs) > 0 {
+		e.Refs = append(slices.Clone(e.Refs), t.Refs...)
+	}
+	return e, t.Blobs
+}
+
+// Open returns the envelope with the values, by hash, in the places of their
+// references. A reference whose value is not there stays one.
+func (e Envelope) Open(values map[string]json.RawMessage) Envelope {
+	e.Args, e.Kwargs = slices.Clone(e.Args), maps.Clone(e.Kwargs)
+	e.Refs = e.places().Fill(e.Refs, values)
+	return e
+}
+
+// Size is how many bytes the values of the call have, those kept aside included.
+func (e Envelope) Size() int {
+	size := 0
+	for _, v := range e.Args {
+		size += len(v)
+	}
+	for k, v := range e.Kwargs {
+		size += len(k) + len(v)
+	}
+	for _, r := range e.Refs {
+		size += r.Size
+	}
+	return size
 }
 
 // Call returns the record of the envelope in the given state.
@@ -73,7 +139,7 @@ func (e Envelope) Call(state State) Call {
 	return Call{
 		ID: e.ID, Tracking: e.Tracking, Parents: e.Parents, Network: network, Socket: e.Socket,
 		Plug: e.Plug, Argument: e.Argument, State: state, Attempt: e.Attempt,
-		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
+		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Refs: e.Refs, Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
 	}
 }
 

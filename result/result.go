@@ -24,6 +24,9 @@ type Result struct {
 	// Plugs are the values the code chose plugs for, by plug name; kept so that
 	// a repeat can forward them again without running the code again.
 	Plugs map[string]json.RawMessage `json:"plugs,omitempty"`
+	// Refs are the large values of Value and Plugs ("/value", "/plugs/NAME"),
+	// where there is null.
+	Refs []model.Ref `json:"refs,omitempty"`
 	// Joined names the call that an argument became part of: its outcome is
 	// the outcome of this one.
 	Joined   string    `json:"joined,omitempty"`

@@ -37,6 +37,7 @@ func TestStore(t *testing.T) {
 			Flush: func() {
 				purge(t, direct, cfg.Prefix+"FLOW_RESULTS")
 				purge(t, direct, "KV_"+cfg.Prefix+"FLOW_LIMITS")
+				purge(t, direct, cfg.Prefix+"FLOW_BLOBS")
 			},
 		}
 	})

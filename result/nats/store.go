@@ -123,6 +123,9 @@ func New(ctx context.Context, conn *nats.Conn, cfg Config) (*Store, error) {
 	if err := s.ensure(ctx); err != nil {
 		return nil, fmt.Errorf("make the stream of results: %w", wrap(ctx, err))
 	}
+	if err := s.ensureBlobs(ctx); err != nil {
+		return nil, fmt.Errorf("make the stream of large values: %w", wrap(ctx, err))
+	}
 	if err := s.asks.open(conn); err != nil {
 		return nil, fmt.Errorf("listen to the answers of NATS: %w", wrap(ctx, err))
 	}

@@ -4,6 +4,7 @@
 //	{CALL}:claim    "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
 //	{BUCKET}:bucket when a bucket of tokens will be full again, in µs of Redis' clock
 //	{ROOM}:room     the calls that are in a room, by when their leases end
+//	{HASH}:blob     a large value, by its SHA-256
 //	{results}:since when Redis began to remember: gone after a flush, like all else
 //	{results}:bell  a sharded channel: the ids of calls that have a result now
 //

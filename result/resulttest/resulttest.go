@@ -18,7 +18,7 @@ type Bench struct {
 	// Other stands for another process; it reaches the server directly.
 	Other result.Store
 	Proxy *faultproxy.Proxy
-	// Flush makes the server lose all results, claims and limits.
+	// Flush makes the server lose all results, claims, limits and large values.
 	Flush func()
 }
 
@@ -75,6 +75,9 @@ func Run(t *testing.T, open Open) {
 		{"LimitsRefuse", s.limitsRefuse},
 		{"Unreachable", s.unreachable},
 		{"Stalled", s.stalled},
+		{"Blobs", s.blobs},
+		{"BlobsAreForgotten", s.blobsAreForgotten},
+		{"BlobsUnreachable", s.blobsUnreachable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
