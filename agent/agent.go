@@ -13,6 +13,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -35,6 +36,7 @@ type api interface {
 	Plan(ctx context.Context, node, version string, wait time.Duration) (plan model.Plan, changed bool, err error)
 	ReportTasks(ctx context.Context, network, processor string, r client.TasksReport) error
 	Ended(ctx context.Context, calls []string) ([]model.Call, error)
+	Values(ctx context.Context, hashes []string) (map[string]json.RawMessage, error)
 }
 
 // sources gives checkouts of commits; *source.Cache does it.

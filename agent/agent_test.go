@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -74,6 +75,11 @@ func (s *fakeServer) ReportTasks(_ context.Context, _, _ string, r client.TasksR
 	defer s.mu.Unlock()
 	s.tasks = append(s.tasks, r)
 	return nil
+}
+
+// Values knows no large values.
+func (s *fakeServer) Values(ctx context.Context, hashes []string) (map[string]json.RawMessage, error) {
+	return nil, nil
 }
 
 // Ended knows no history.

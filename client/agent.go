@@ -1,7 +1,10 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -68,6 +71,26 @@ func (c *Client) Ended(ctx context.Context, calls []string) ([]model.Call, error
 	var out EndedAnswer
 	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/agents/ended", body: EndedQuery{Calls: calls}, out: &out})
 	return out.Calls, err
+}
+
+// Values returns those of the large values that the server knows, by the SHA-256
+// of their bytes. Workers ask when the result store does not have them.
+func (c *Client) Values(ctx context.Context, hashes []string) (map[string]json.RawMessage, error) {
+	out := make(map[string]json.RawMessage, len(hashes))
+	for _, h := range hashes {
+		var value bytes.Buffer
+		_, err := c.do(ctx, request{
+			method: http.MethodGet, path: "/v1/agents/blobs/" + url.PathEscape(h), out: &value, accept: "application/octet-stream, application/problem+json",
+		})
+		var e *Error
+		switch {
+		case err == nil:
+			out[h] = value.Bytes()
+		case !errors.As(err, &e) || e.Code != CodeNotFound:
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // ReportTasks tells the functions of a processor's module.

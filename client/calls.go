@@ -53,6 +53,9 @@ type Outcome struct {
 	Joined  string          `json:"joined,omitempty" doc:"Call that a delivered argument became part of; result and failure are its"`
 	Result  json.RawMessage `json:"result,omitempty" doc:"What the function returned, any JSON value"`
 	Failure *model.Failure  `json:"failure,omitempty" doc:"Why the call did not succeed"`
+	// Refs are for the server alone: it puts a large result in its place before
+	// it answers.
+	Refs []model.Ref `json:"-"`
 }
 
 // Done tells whether the call has ended.

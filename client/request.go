@@ -22,7 +22,7 @@ type request struct {
 	path   string // below /v1, escaped
 	query  url.Values
 	body   any           // sent as JSON when not nil
-	out    any           // filled from JSON when not nil
+	out    any           // filled from JSON when not nil; a *bytes.Buffer takes the bytes as they are
 	wait   time.Duration // how long the server may wait before it answers
 	header http.Header
 	accept string
@@ -46,6 +46,12 @@ func (c *Client) do(ctx context.Context, r request) (int, error) {
 	if r.out == nil || res.StatusCode == http.StatusNoContent {
 		return res.StatusCode, nil
 	}
+	if raw, ok := r.out.(*bytes.Buffer); ok {
+		if _, err := io.Copy(raw, io.LimitReader(res.Body, maxAnswer)); err != nil {
+			return 0, c.failure(ctx, err)
+		}
+		return res.StatusCode, nil
+	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(r.out); err != nil {
 		if ctx.Err() != nil {
 			return 0, c.failure(ctx, ctx.Err())
@@ -66,11 +72,13 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	}
 	var body io.Reader
 	if r.body != nil {
-		data, err := json.Marshal(r.body)
-		if err != nil {
+		var data bytes.Buffer
+		e := json.NewEncoder(&data)
+		e.SetEscapeHTML(false) // values stay as they are, and as large
+		if err := e.Encode(r.body); err != nil {
 			return nil, &Error{Code: CodeUsage, Message: "the request is not JSON: " + err.Error(), Err: err}
 		}
-		body = bytes.NewReader(data)
+		body = bytes.NewReader(bytes.TrimSuffix(data.Bytes(), []byte("\n")))
 	}
 	u := c.base.String() + r.path
 	if len(r.query) > 0 {

@@ -3,6 +3,7 @@ package plug
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"github.com/elasticcode/flow/model"
 )
@@ -22,8 +23,9 @@ func Needs(t model.Task, fed []string) []string {
 
 // Arguments puts the values that met into the form the task takes them in:
 // those that can be passed by position as far as they go without a gap, the
-// others by name.
-func Arguments(t model.Task, values map[string]json.RawMessage) (args []json.RawMessage, kwargs map[string]json.RawMessage) {
+// others by name. References to large values, which begin with the argument's
+// name, follow their values.
+func Arguments(t model.Task, values map[string]json.RawMessage, refs []model.Ref) (args []json.RawMessage, kwargs map[string]json.RawMessage, moved []model.Ref) {
 	kwargs = map[string]json.RawMessage{}
 	gap := false
 	for _, a := range t.Arguments {
@@ -33,13 +35,15 @@ func Arguments(t model.Task, values map[string]json.RawMessage) (args []json.Raw
 			continue
 		}
 		if !gap && (a.Kind == model.PositionalOnly || a.Kind == model.PositionalOrKeyword) {
+			moved = append(moved, model.Rebase(refs, model.Pointer(a.Name), model.Pointer("args", strconv.Itoa(len(args))))...)
 			args = append(args, v)
 		} else {
+			moved = append(moved, model.Rebase(refs, model.Pointer(a.Name), model.Pointer("kwargs", a.Name))...)
 			kwargs[a.Name] = v
 		}
 	}
 	if len(kwargs) == 0 {
 		kwargs = nil
 	}
-	return args, kwargs
+	return args, kwargs, moved
 }

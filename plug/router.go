@@ -24,6 +24,8 @@ type Outcome struct {
 	Failure *model.Failure
 	// Plugs are the values that the code chose plugs for; nil when it chose none.
 	Plugs map[string]json.RawMessage
+	// Refs are the large values of Value and Plugs, as in result.Result.
+	Refs []model.Ref
 	// Finished is when the call ended, and when the calls that follow are made.
 	Finished time.Time
 }
@@ -34,7 +36,7 @@ type Outcome struct {
 func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgoing, error) {
 	var next []socket.Outgoing
 	for _, edge := range ep.Out {
-		value, fires, err := valueFor(edge.Plug, call, out)
+		value, refs, fires, err := valueFor(edge.Plug, call, out)
 		if err != nil {
 			return nil, err
 		}
@@ -50,6 +52,7 @@ func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgo
 				Network:  call.Network,
 				Socket:   edge.Target.Name,
 				Args:     []json.RawMessage{value},
+				Refs:     refs,
 				Argument: edge.Plug.Argument,
 				Plug:     edge.Plug.Name,
 				Origin:   call.Origin,
@@ -99,10 +102,15 @@ type Errant struct {
 	Kwargs  map[string]json.RawMessage `json:"kwargs,omitempty"`
 }
 
-func valueFor(p model.Plug, call model.Envelope, out Outcome) (value json.RawMessage, fires bool, err error) {
+// theValue is where the one value of a call that follows is.
+const theValue = "/args/0"
+
+// valueFor is what a plug carries, if it fires: a large value by reference, and
+// those of a failed call, too.
+func valueFor(p model.Plug, call model.Envelope, out Outcome) (value json.RawMessage, refs []model.Ref, fires bool, err error) {
 	if out.Failure != nil {
 		if p.Type != model.PlugError {
-			return nil, false, nil
+			return nil, nil, false, nil
 		}
 		args := call.Args
 		if args == nil {
@@ -113,21 +121,21 @@ func valueFor(p model.Plug, call model.Envelope, out Outcome) (value json.RawMes
 			Call: call.ID, Socket: call.Socket, Args: args, Kwargs: call.Kwargs,
 		})
 		if err != nil {
-			return nil, false, fmt.Errorf("encode the failure of call %s for plug %s: %w", call.ID, p.Name, err)
+			return nil, nil, false, fmt.Errorf("encode the failure of call %s for plug %s: %w", call.ID, p.Name, err)
 		}
-		return value, true, nil
+		return value, model.Rebase(call.Refs, "", theValue), true, nil
 	}
 	if p.Type != model.PlugResult {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	if out.Plugs != nil {
 		value, fires = out.Plugs[p.Name]
-		return value, fires, nil
+		return value, model.Rebase(out.Refs, model.Pointer("plugs", p.Name), theValue), fires, nil
 	}
 	if out.Value == nil {
-		return json.RawMessage("null"), true, nil
+		return json.RawMessage("null"), nil, true, nil
 	}
-	return out.Value, true, nil
+	return out.Value, model.Rebase(out.Refs, "/value", theValue), true, nil
 }
 
 // address is where a plug delivers: its own queue if it has one, else the join

@@ -141,15 +141,51 @@ func TestNeeds(t *testing.T) {
 	}
 }
 
+// TestRouteRefs: references go with the values that plugs carry, those of the
+// arguments with the value of an ERROR plug.
+func TestRouteRefs(t *testing.T) {
+	t.Parallel()
+	ep := endpoint(edge("a", model.PlugResult), edge("b~/", model.PlugResult), edge("e", model.PlugError))
+	failed := call
+	failed.Refs = []model.Ref{{At: "/args/0", Hash: "x"}, {At: "/kwargs/k", Hash: "y"}}
+	null := json.RawMessage("null")
+	for name, c := range map[string]struct {
+		out  Outcome
+		want string
+	}{
+		"result":  {Outcome{Value: null, Refs: []model.Ref{{At: "/value", Hash: "v"}}}, "a:/args/0=v b~/:/args/0=v "},
+		"chosen":  {Outcome{Plugs: map[string]json.RawMessage{"b~/": null}, Refs: []model.Ref{{At: "/plugs/b~0~1", Hash: "p"}}}, "b~/:/args/0=p "},
+		"failure": {Outcome{Failure: &model.Failure{Error: "E"}}, "e:/args/0/args/0=x e:/args/0/kwargs/k=y "},
+	} {
+		next, err := Route(ep, failed, c.out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, n := range next {
+			for _, r := range n.Envelope.Refs {
+				got += n.Envelope.Plug + ":" + r.At + "=" + r.Hash + " "
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	v := func(s string) json.RawMessage { return json.RawMessage(s) }
-	args, kwargs := Arguments(task(), map[string]json.RawMessage{"one": v("1"), "two": v("2"), "four": v("4")})
+	args, kwargs, _ := Arguments(task(), map[string]json.RawMessage{"one": v("1"), "two": v("2"), "four": v("4")}, nil)
 	if len(args) != 2 || string(args[1]) != "2" || string(kwargs["four"]) != "4" {
 		t.Errorf("args %s, kwargs %s", args, kwargs)
 	}
-	args, kwargs = Arguments(task(), map[string]json.RawMessage{"one": v("1"), "three": v("3")})
+	args, kwargs, refs := Arguments(task(), map[string]json.RawMessage{"one": v("1"), "three": v("3")},
+		[]model.Ref{{At: "/three", Hash: "c"}, {At: "/one/args/0", Hash: "a"}, {At: "/on", Hash: "none"}})
 	if len(args) != 1 || string(kwargs["three"]) != "3" {
 		t.Errorf("over a gap: args %s, kwargs %s", args, kwargs)
+	}
+	if want := (model.Ref{At: "/args/0/args/0", Hash: "a"}); len(refs) != 2 || refs[0] != want || refs[1].At != "/kwargs/three" {
+		t.Errorf("references %v do not follow their values", refs)
 	}
 }

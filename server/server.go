@@ -30,6 +30,7 @@ import (
 	"github.com/elasticcode/flow/server/retention"
 	"github.com/elasticcode/flow/server/scheduler"
 	"github.com/elasticcode/flow/server/topology"
+	"github.com/elasticcode/flow/server/values"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
 )
@@ -76,6 +77,7 @@ type Server struct {
 	scheduler *scheduler.Scheduler
 	canceller *canceller.Canceller
 	redriver  *redriver.Redriver
+	values    *values.Values
 	started   time.Time
 }
 
@@ -91,14 +93,15 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.canceller = canceller.New(canceller.Config{History: cfg.Store, Results: cfg.Results, Logger: cfg.Logger})
 	s.redriver = redriver.New(redriver.Config{History: cfg.Store, Results: cfg.Results, Sender: socket.NewSender(cfg.Broker), Logger: cfg.Logger})
+	s.values = values.New(cfg.Store, cfg.Results, cfg.Logger)
 	if s.has(RoleAPI) {
 		sealer, err := access.NewSealer(cfg.Key)
 		if err != nil {
 			return nil, err
 		}
 		s.api, err = api.New(api.Config{
-			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), log: s.log}, Topology: board{s.topology}, Inspector: board{s.topology},
-			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
+			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), values: s.values, log: s.log}, Topology: board{s.topology}, Inspector: board{s.topology},
+			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Values: s.values, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
 		})
 		if err != nil {
 			return nil, err
@@ -160,7 +163,7 @@ func (s *Server) Run(ctx context.Context) error {
 			Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
 		})
 		join := joiner.New(joiner.Config{
-			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Logger: s.cfg.Logger,
+			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger,
 		})
 		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
 		g.Go(func() error { return rec.Run(ctx) })

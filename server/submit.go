@@ -9,13 +9,16 @@ import (
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/server/api"
 	"github.com/elasticcode/flow/server/topology"
+	"github.com/elasticcode/flow/server/values"
 	"github.com/elasticcode/flow/socket"
 )
 
 // submitter makes the API's calls durable: accepted means that the broker has
-// them on disk, and the database is not needed to accept.
+// them on disk, and the database is not needed to accept. Only large values are:
+// they do not travel with the call, and the database has them before.
 type submitter struct {
 	sender *socket.Sender
+	values *values.Values
 	log    *slog.Logger
 }
 
@@ -28,7 +31,11 @@ var _ api.Submitter = submitter{}
 func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 	out := make([]socket.Outgoing, len(calls))
 	records := make([]model.Call, len(calls))
+	var large []model.Blob
 	for i, c := range calls {
+		var blobs []model.Blob
+		c.Envelope, blobs = c.Envelope.Seal()
+		large = append(large, blobs...)
 		out[i] = socket.Outgoing{Envelope: c.Envelope, To: destination(c), Repeat: c.Repeat}
 		state := model.Queued
 		if c.Envelope.Argument != "" {
@@ -41,6 +48,9 @@ func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 		} else {
 			records[i].Module, records[i].Task = c.Module, c.Task
 		}
+	}
+	if err := s.values.Keep(ctx, large...); err != nil {
+		return &api.Unkept{Err: err}
 	}
 	err := s.sender.Send(ctx, out, nil)
 	if err := s.sender.Send(ctx, nil, accepted(records, err)); err != nil {

@@ -42,6 +42,7 @@ func (f CallFilter) apply(q *gorm.DB) *gorm.DB {
 const maxPageBytes = 16 << 20
 
 // Calls lists calls by the time they were made, without their logs and events.
+// Large values are references here, as in everything that reads calls.
 func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call], error) {
 	out := model.Page[model.Call]{Items: []model.Call{}}
 	after, err := f.cursor(2)
@@ -74,6 +75,9 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 		last = cursorOf(r.Created.String(), r.ID)
 		return true, err
 	})
+	if err == nil {
+		err = refer(s.read.WithContext(ctx), out.Items)
+	}
 	if err != nil {
 		return out, s.fail(ctx, "list calls", err)
 	}
@@ -120,6 +124,11 @@ func (s *Store) Call(ctx context.Context, id string) (model.Call, error) {
 	if err != nil {
 		return c, fmt.Errorf("get call %s: %w", id, err)
 	}
+	one := []model.Call{c}
+	if err := refer(db, one); err != nil {
+		return c, s.fail(ctx, "get large values", err)
+	}
+	c = one[0]
 	var logs []logRow
 	if err := db.Where("call_id = ?", id).Order("attempt").Find(&logs).Error; err != nil {
 		return c, s.fail(ctx, "get log", err)
@@ -175,6 +184,9 @@ func (s *Store) callsOf(ctx context.Context, q *gorm.DB) ([]model.Call, error) {
 		out = append(out, c)
 		return true, err
 	})
+	if err == nil {
+		err = refer(s.read.WithContext(ctx), out)
+	}
 	return out, err
 }
 

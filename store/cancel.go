@@ -96,7 +96,7 @@ func (s *Store) WithdrawRun(ctx context.Context, tracking string) error {
 
 func withdraw(q *gorm.DB) error {
 	return q.Model(&arrivalRow{}).Where("settled IS NULL AND NOT used").
-		UpdateColumns(map[string]any{"settled": stamp(now()), "value": nil}).Error
+		UpdateColumns(map[string]any{"settled": stamp(now()), "value": nil, "refs": nil}).Error
 }
 
 // standing leaves out the arrivals that were cancelled before they came.

@@ -130,6 +130,9 @@ func (s *Store) Dead(ctx context.Context, f DeadFilter) (model.Page[model.Call],
 			break
 		}
 	}
+	if err := refer(s.read.WithContext(ctx), out.Items); err != nil {
+		return out, s.fail(ctx, "list dead letters", err)
+	}
 	if more && len(page) > 0 {
 		last := page[len(page)-1]
 		out.Next = cursorOf(last.Died.String(), last.CallID)
@@ -162,19 +165,33 @@ func onList(tx *gorm.DB, ids []string) func() *gorm.DB {
 
 // EditCall changes the arguments of a call that ended without success. Another
 // call is a *NotFound or an *Ended.
-func (s *Store) EditCall(ctx context.Context, id string, args []json.RawMessage, kwargs map[string]json.RawMessage) error {
+func (s *Store) EditCall(ctx context.Context, id string, args []json.RawMessage, kwargs map[string]json.RawMessage, refs []model.Ref) error {
 	if args == nil {
 		args = []json.RawMessage{} // what is null would be filled in by a late record
 	}
 	if kwargs == nil {
 		kwargs = map[string]json.RawMessage{}
 	}
-	done := s.write.WithContext(ctx).Model(&callRow{}).Where("id = ? AND state IN ?", id, deadly).
-		UpdateColumns(map[string]any{"args": document(clean(string(encode(args)))), "kwargs": document(clean(string(encode(kwargs))))})
-	if done.Error != nil {
-		return s.fail(ctx, "edit call "+id, done.Error)
+	var edited int64
+	err := s.tx(ctx, "edit call "+id, func(tx *gorm.DB) error {
+		done := tx.Model(&callRow{}).Where("id = ? AND state IN ?", id, deadly).
+			UpdateColumns(map[string]any{"args": document(clean(string(encode(args)))), "kwargs": document(clean(string(encode(kwargs))))})
+		if edited = done.RowsAffected; done.Error != nil || edited == 0 {
+			return done.Error
+		}
+		if err := tx.Where("call_id = ? AND place <> ?", id, model.ResultPlace).Delete(&callBlobRow{}).Error; err != nil {
+			return err
+		}
+		b := refBatch([]call{{ID: id, Refs: refs}})
+		if b.Rows == 0 {
+			return nil
+		}
+		return s.driver.Insert(ctx, tx.Statement.ConnPool, b, "ON CONFLICT DO NOTHING")
+	})
+	if err != nil {
+		return err
 	}
-	if done.RowsAffected == 0 {
+	if edited == 0 {
 		c, err := s.Call(ctx, id)
 		if err != nil {
 			return err

@@ -20,7 +20,7 @@ func rows() []any {
 		&networkRow{}, &userRow{}, &tokenRow{}, &queueRow{}, &processorRow{}, &credentialRow{}, &taskRow{}, &argumentRow{},
 		&socketRow{}, &plugRow{}, &nodeRow{}, &agentRow{}, &deploymentRow{}, &workerRow{},
 		&callRow{}, &parentRow{}, &logRow{}, &eventRow{}, &arrivalRow{}, &firedRow{},
-		&cancelRow{}, &deadRow{}, &redriveRow{},
+		&cancelRow{}, &deadRow{}, &redriveRow{}, &blobRow{}, &callBlobRow{},
 	}
 }
 

@@ -22,6 +22,8 @@ type Arrival struct {
 	Needs    []string // the arguments that must be there, in the function's order
 	Argument string   // the one that this value is for
 	Value    json.RawMessage
+	// Refs are the large values in Value ("" is all of it, "/args/0" a part), where there is null.
+	Refs     []model.Ref
 	Tracking string
 	// Parent is the call that the value is the output of; empty when the
 	// arrival itself is the call.
@@ -38,6 +40,7 @@ type Fired struct {
 	Tracking string                     // of the first argument
 	Origin   string                     // of the first argument
 	Values   map[string]json.RawMessage // by argument
+	Refs     []model.Ref                // the large ones among them, at "/ARGUMENT"
 	Arrivals []string                   // their ids, in the order of the arguments
 	Parents  []string                   // of the call
 	Created  time.Time
@@ -58,7 +61,7 @@ type Join struct {
 // with a value it has expired and waits to be forgotten; settled without one it
 // is only remembered, so that a repeat of it is recognised.
 type arrivalRow struct {
-	Seq      int64    `gorm:"primaryKey;autoIncrement;index:idx_join_arrivals_open,priority:4"`
+	Seq      int64    `gorm:"primaryKey;autoIncrement;index:idx_join_arrivals_open,priority:4;index:idx_join_arrivals_refs,where:refs IS NOT NULL"`
 	ID       string   `gorm:"not null;uniqueIndex:idx_join_arrivals_id"`
 	Network  string   `gorm:"not null;index:idx_join_arrivals_open,priority:1,where:settled IS NULL"`
 	Socket   string   `gorm:"not null;index:idx_join_arrivals_open,priority:2"`
@@ -66,6 +69,7 @@ type arrivalRow struct {
 	Needs    document `gorm:"not null"`
 	Argument string   `gorm:"not null;index:idx_join_arrivals_open,priority:3"`
 	Value    document
+	Refs     document
 	Tracking string `gorm:"not null"`
 	Parent   string `gorm:"not null"`
 	Origin   string `gorm:"not null"`
@@ -82,6 +86,9 @@ func (r arrivalRow) arrival() (Arrival, error) {
 		ID: r.ID, Network: r.Network, Socket: r.Socket, Policy: model.JoinPolicy(r.Policy), Argument: r.Argument,
 		Value: json.RawMessage(r.Value), Tracking: r.Tracking, Parent: r.Parent, Origin: r.Origin, Created: r.Created.time(),
 	}
+	if err := decode(r.Refs, &a.Refs); err != nil {
+		return a, err
+	}
 	return a, decode(r.Needs, &a.Needs)
 }
 
@@ -93,6 +100,7 @@ type firedRow struct {
 	Tracking string   `gorm:"not null"`
 	Origin   string   `gorm:"not null"`
 	Values   document `gorm:"column:argument_values;not null"`
+	Refs     document
 	Arrivals document `gorm:"not null"`
 	Parents  document `gorm:"not null"`
 	Created  stamp    `gorm:"not null;index:idx_join_fired_created"`
@@ -108,7 +116,7 @@ func (r firedRow) fired() (Fired, error) {
 	for _, part := range []struct {
 		from document
 		to   any
-	}{{r.Values, &f.Values}, {r.Arrivals, &f.Arrivals}, {r.Parents, &f.Parents}} {
+	}{{r.Values, &f.Values}, {r.Refs, &f.Refs}, {r.Arrivals, &f.Arrivals}, {r.Parents, &f.Parents}} {
 		if err := decode(part.from, part.to); err != nil {
 			return f, err
 		}
@@ -249,7 +257,7 @@ func insertArrivals(tx *gorm.DB, arrivals []Arrival) ([]arrivalRow, error) {
 		}
 		rows = append(rows, arrivalRow{
 			ID: a.ID, Network: a.Network, Socket: a.Socket, Policy: string(a.Policy), Needs: encodeList(a.Needs),
-			Argument: a.Argument, Value: present(a.Value), Tracking: a.Tracking, Parent: a.Parent,
+			Argument: a.Argument, Value: present(a.Value), Refs: encodeList(a.Refs), Tracking: a.Tracking, Parent: a.Parent,
 			Origin: clean(a.Origin), Created: stamp(a.Created),
 		})
 	}

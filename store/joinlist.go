@@ -129,7 +129,7 @@ func (s *Store) ExpireJoins(ctx context.Context, before time.Time) ([]Arrival, e
 func (s *Store) ForgetArrivals(ctx context.Context, ids ...string) error {
 	for part := range slices.Chunk(ids, 1000) {
 		err := s.write.WithContext(ctx).Model(&arrivalRow{}).
-			Where("id IN ? AND settled IS NOT NULL", part).UpdateColumn("value", nil).Error
+			Where("id IN ? AND settled IS NOT NULL", part).UpdateColumns(map[string]any{"value": nil, "refs": nil}).Error
 		if err != nil {
 			return s.fail(ctx, "forget arrivals", err)
 		}

@@ -149,13 +149,17 @@ func fire(tx *gorm.DB, a Arrival, m meeting) ([]Fired, error) {
 	if err != nil {
 		return nil, err
 	}
+	var refs []model.Ref
 	rows := make([]firedRow, 0, len(m.sets))
 	for _, set := range m.sets {
-		f := newFired(a, set, values)
-		fired = append(fired, f)
+		f, err := newFired(a, set, values)
+		if err != nil {
+			return nil, err
+		}
+		fired, refs = append(fired, f), append(refs, f.Refs...)
 		rows = append(rows, firedRow{
 			ID: f.ID, Network: f.Network, Socket: f.Socket, Tracking: f.Tracking, Origin: f.Origin,
-			Values: encode(f.Values), Arrivals: encodeList(f.Arrivals), Parents: encodeList(f.Parents), Created: stamp(f.Created),
+			Values: encode(f.Values), Refs: encodeList(f.Refs), Arrivals: encodeList(f.Arrivals), Parents: encodeList(f.Parents), Created: stamp(f.Created),
 		})
 	}
 	if len(rows) > 0 {
@@ -163,12 +167,15 @@ func fire(tx *gorm.DB, a Arrival, m meeting) ([]Fired, error) {
 			return nil, err
 		}
 	}
+	if err := touch(tx, refs); err != nil { // until the record of the call is there
+		return nil, err
+	}
 	t := stamp(now())
 	for _, change := range []struct {
 		seqs    []int64
 		columns map[string]any
 	}{
-		{m.spent, map[string]any{"settled": t, "value": nil}},
+		{m.spent, map[string]any{"settled": t, "value": nil, "refs": nil}},
 		{m.kept, map[string]any{"used": true}},
 		{m.replaced, map[string]any{"settled": t}},
 	} {
@@ -181,8 +188,8 @@ func fire(tx *gorm.DB, a Arrival, m meeting) ([]Fired, error) {
 	return fired, nil
 }
 
-// valuesOf reads the values of the sets' members, by seq.
-func valuesOf(tx *gorm.DB, sets [][]arrivalRow) (map[int64]document, error) {
+// valuesOf reads the values of the sets' members and their references, by seq.
+func valuesOf(tx *gorm.DB, sets [][]arrivalRow) (map[int64]arrivalRow, error) {
 	var seqs []int64
 	for _, set := range sets {
 		for _, r := range set {
@@ -190,26 +197,31 @@ func valuesOf(tx *gorm.DB, sets [][]arrivalRow) (map[int64]document, error) {
 		}
 	}
 	slices.Sort(seqs)
-	out := make(map[int64]document, len(seqs))
+	out := make(map[int64]arrivalRow, len(seqs))
 	for part := range slices.Chunk(slices.Compact(seqs), 1000) {
 		var rows []arrivalRow
-		if err := tx.Select("seq", "value").Where("seq IN ?", part).Find(&rows).Error; err != nil {
+		if err := tx.Select("seq", "value", "refs").Where("seq IN ?", part).Find(&rows).Error; err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
-			out[r.Seq] = r.Value
+			out[r.Seq] = r
 		}
 	}
 	return out, nil
 }
 
-func newFired(a Arrival, set []arrivalRow, values map[int64]document) Fired {
+func newFired(a Arrival, set []arrivalRow, values map[int64]arrivalRow) (Fired, error) {
 	f := Fired{
 		Network: a.Network, Socket: a.Socket, Tracking: set[0].Tracking, Origin: set[0].Origin,
 		Values: make(map[string]json.RawMessage, len(set)), Created: now(),
 	}
 	for _, r := range set {
-		f.Values[r.Argument] = json.RawMessage(values[r.Seq])
+		f.Values[r.Argument] = json.RawMessage(values[r.Seq].Value)
+		var refs []model.Ref
+		if err := decode(values[r.Seq].Refs, &refs); err != nil {
+			return f, err
+		}
+		f.Refs = append(f.Refs, model.Rebase(refs, "", model.Pointer(r.Argument))...)
 		f.Arrivals = append(f.Arrivals, r.ID)
 		parent := first(r.Parent, r.ID)
 		if !slices.Contains(f.Parents, parent) {
@@ -217,5 +229,5 @@ func newFired(a Arrival, set []arrivalRow, values map[int64]document) Fired {
 		}
 	}
 	f.ID = model.DeriveID(append([]string{a.Socket}, f.Arrivals...)...)
-	return f
+	return f, nil
 }

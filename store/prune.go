@@ -24,6 +24,7 @@ func (s *Store) PruneCalls(ctx context.Context, net string, before time.Time, li
 			"DELETE FROM call_logs WHERE call_id IN ?",
 			"DELETE FROM call_parents WHERE child IN ?",
 			"DELETE FROM events WHERE call_id IN ?",
+			"DELETE FROM call_blobs WHERE call_id IN ?",
 			"DELETE FROM dead_letters WHERE call_id IN ?",
 			"DELETE FROM calls WHERE id IN ?",
 		} {

@@ -44,6 +44,7 @@ func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
 		{logBatch(w.logs), logConflict},
 		{eventBatch(w.events), "ON CONFLICT DO NOTHING"},
 		{deadBatch(calls), "ON CONFLICT DO NOTHING"},
+		{refBatch(calls), "ON CONFLICT DO NOTHING"},
 	} {
 		if part.batch.Rows == 0 {
 			continue
@@ -133,7 +134,11 @@ func unfitCall(c model.Call) string {
 	if !c.State.Valid() {
 		return fmt.Sprintf("call %.40q has the unknown state %.20q", c.ID, c.State)
 	}
-	for _, k := range append([]string{c.ID, c.Tracking, c.Network, c.Socket}, c.Parents...) {
+	keys := append([]string{c.ID, c.Tracking, c.Network, c.Socket}, c.Parents...)
+	for _, r := range c.Refs {
+		keys = append(keys, r.At, r.Hash)
+	}
+	for _, k := range keys {
 		if why := unfitKey(k); why != "" {
 			return fmt.Sprintf("call %.40q: %s", c.ID, why)
 		}
@@ -193,6 +198,12 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 				return err
 			}
 			out = append(out, c)
+		}
+		if err := refer(tx, out); err != nil {
+			return err
+		}
+		if err := tx.Where("call_id IN (?) AND place = ?", which().Select("id"), model.ResultPlace).Delete(&callBlobRow{}).Error; err != nil {
+			return err
 		}
 		if err := outbox(tx, out); err != nil {
 			return err

@@ -39,6 +39,7 @@ func merge(was, is model.Call) model.Call {
 	if len(out.Kwargs) == 0 {
 		out.Kwargs = is.Kwargs
 	}
+	out.Refs = mergeRefs(was.Refs, is.Refs)
 	if out.Deadline == nil {
 		out.Deadline = is.Deadline
 	}

@@ -20,17 +20,18 @@ func TestMain(m *testing.M) {
 // commands are what scripts have besides testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"up": up, "down": down, "kill-up": killUp, "kill-workers": killWorkers, "repo": repo, "eventually": eventually, "until": until, "count": count,
+	"forget-values": forgetValues,
 }
 
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
-	run(t, func(*testscript.Env) error { return nil })
+	run(t, false, func(*testscript.Env) error { return nil })
 }
 
 func TestServices(t *testing.T) {
 	t.Parallel()
 	amqp, redis, postgres := testenv.AMQP(t), testenv.Redis(t), testenv.Postgres(t)
-	run(t, func(env *testscript.Env) error {
+	run(t, true, func(env *testscript.Env) error {
 		prefix := testenv.Prefix(t)
 		db, drop, err := schema(postgres, prefix)
 		if err != nil {
@@ -38,17 +39,19 @@ func TestServices(t *testing.T) {
 		}
 		env.Defer(drop)
 		env.Defer(func() { removeQueues(t, amqp, db, prefix+".") })
-		env.Defer(func() { removeKeys(t, redis, prefix) })
+		env.Defer(func() { removeKeys(t, redis, prefix+".*") })
 		env.Setenv("FLOW_BROKER", with(amqp, "prefix", prefix+"."))
 		env.Setenv("FLOW_BACKEND", with(redis, "prefix", prefix+"."))
 		env.Setenv("FLOW_DB", db)
 		env.Setenv("EVENT_PREFIX", prefix+".")
+		env.Values[forgetting{}] = func() { removeKeys(t, redis, prefix+".*:blob") }
 		return nil
 	})
 }
 
-// run runs all scripts, each with a home directory of its own.
-func run(t *testing.T, backends func(*testscript.Env) error) {
+// run runs all scripts, each with a home directory of its own. In scripts,
+// [services] is true when they use services beside this process.
+func run(t *testing.T, services bool, backends func(*testscript.Env) error) {
 	t.Helper()
 	examples, err := filepath.Abs(filepath.Join("..", "examples"))
 	if err != nil {
@@ -58,6 +61,12 @@ func run(t *testing.T, backends func(*testscript.Env) error) {
 		Dir:                 "scripts",
 		Cmds:                commands,
 		RequireExplicitExec: true,
+		Condition: func(cond string) (bool, error) {
+			if cond != "services" {
+				return false, fmt.Errorf("condition %q is unknown", cond)
+			}
+			return services, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, ".config"))

@@ -69,8 +69,15 @@ func removeQueues(t *testing.T, brokerURL, db, prefix string) {
 	}
 }
 
-// removeKeys deletes the keys of a script.
-func removeKeys(t *testing.T, rawURL, prefix string) {
+// forgetting is the key of what makes Redis forget large values, among a
+// script's values.
+type forgetting struct{}
+
+// forgetValues removes the large values of a script from Redis.
+func forgetValues(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(forgetting{}).(func())() }
+
+// removeKeys deletes keys of a script.
+func removeKeys(t *testing.T, rawURL, pattern string) {
 	t.Helper()
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -80,7 +87,7 @@ func removeKeys(t *testing.T, rawURL, prefix string) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	for it := c.Scan(ctx, 0, prefix+".*", 1000).Iterator(); it.Next(ctx); {
+	for it := c.Scan(ctx, 0, pattern, 1000).Iterator(); it.Next(ctx); {
 		c.Del(ctx, it.Val())
 	}
 }

@@ -43,6 +43,10 @@ func tryReceive(c <-chan []finished) ([]finished, bool) {
 // until the worker is told to abandon; the deliveries are unsettled until then.
 func (s *session) settle(batch []finished) {
 	fault := s.w.cfg.Fault
+	fault("before values")
+	if !s.keepLarge(batch) {
+		return
+	}
 	fault("before result")
 	if !s.keep(batch) {
 		return
@@ -185,7 +189,7 @@ func (s *session) follow(f finished) (msgs []broker.Message, records []model.Cal
 		return nil, nil // nothing follows, whatever the plugs are
 	}
 	next, err := plug.Route(f.job.Endpoint, f.job.Envelope, plug.Outcome{
-		Value: f.result.Value, Failure: f.result.Failure, Plugs: f.result.Plugs, Finished: f.result.Finished,
+		Value: f.result.Value, Failure: f.result.Failure, Plugs: f.result.Plugs, Refs: f.result.Refs, Finished: f.result.Finished,
 	})
 	if err != nil {
 		s.w.log.Error("route", "call_id", f.job.Envelope.ID, "err", err)

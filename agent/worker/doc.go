@@ -13,8 +13,10 @@
 //     A call of a socket with limits needs a pass as well: a token from each
 //     bucket, a place in the room (door.go, pass.go). Without, it waits or goes
 //     back to its queue. A place is given back when the result is kept.
-//  3. run: the child process runs the function.
-//  4. result: keep the result, which also ends the claim and wakes who waits.
+//  3. run: large values are fetched, and the child process runs the function.
+//  4. result: values that are too large to travel are made durable first, so
+//     that a reference never names what may be lost (values.go). Then keep the
+//     result, which also ends the claim and wakes who waits.
 //     A failure that is to be tried again keeps none and gives the claim back.
 //  5. publish, confirmed, in one window: the record for the history, the calls
 //     that follow through the plugs, and the delayed copy of a call that is to

@@ -109,7 +109,7 @@ func (s *session) reopen(taking context.Context) {
 			run, ended = append(run, more...), append(ended, over...)
 		}
 	}
-	s.hand(run, ended)
+	s.hand(taking, run, ended)
 }
 
 // enter lets as many calls through a door as get a pass.

@@ -112,6 +112,9 @@ func (h *host) feed() {
 
 func invocation(j *job) processor.Invocation {
 	e := j.Envelope
+	if j.whole != nil {
+		e = *j.whole
+	}
 	return processor.Invocation{
 		ID: e.ID, Function: j.Endpoint.Socket.Task, Args: e.Args, Kwargs: e.Kwargs,
 		Tracking: e.Tracking, Socket: e.Socket, Attempt: j.attempt,
@@ -250,19 +253,21 @@ func (h *host) discard(jobs <-chan []*job) {
 }
 
 // giveUp returns calls that have not begun to their queues, for other workers.
-func (h *host) giveUp(jobs []*job) {
+func (h *host) giveUp(jobs []*job) { h.s.giveUp(jobs) }
+
+func (s *session) giveUp(jobs []*job) {
 	if len(jobs) == 0 {
 		return
 	}
-	ctx, cancel := h.s.within(10 * time.Second)
+	ctx, cancel := s.within(10 * time.Second)
 	defer cancel()
-	if err := h.s.w.cfg.Results.Release(ctx, h.s.w.holder, ids(jobs)...); err != nil {
-		h.s.w.log.Warn("claims are left to end by themselves", "err", err)
+	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {
+		s.w.log.Warn("claims are left to end by themselves", "err", err)
 	}
-	h.s.dismiss(jobs...)
-	h.s.letGo(ids(jobs)...)
+	s.dismiss(jobs...)
+	s.letGo(ids(jobs)...)
 	for _, j := range jobs {
-		h.s.release(j.Delivery)
+		s.release(j.Delivery)
 	}
 }
 

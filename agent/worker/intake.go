@@ -79,6 +79,7 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 		case !s.hold(rec.Envelope.ID):
 			s.later(j, time.Second) // a second copy of a call that this worker has
 		default:
+			s.unseal(j)
 			fresh = append(fresh, j)
 		}
 	}
@@ -88,7 +89,7 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 	run, ended = s.sieve(run)
 	aside = append(aside, ended...)
 	run, ended = s.limit(taking, run)
-	s.hand(run, append(aside, ended...))
+	s.hand(taking, run, append(aside, ended...))
 }
 
 // sieve takes the calls out of those that may be run that waited in their queue
@@ -103,17 +104,6 @@ func (s *session) sieve(jobs []*job) (run []*job, ended []finished) {
 		}
 	}
 	return run, ended
-}
-
-// hand passes calls on: those to be run to the host, the others to the committer.
-func (s *session) hand(run []*job, ended []finished) {
-	if len(ended) > 0 {
-		s.done <- ended
-	}
-	if len(run) > 0 {
-		s.w.news.received(run)
-		s.jobs <- run
-	}
 }
 
 // claim asks for the right to run the jobs. It returns those that may be run,

@@ -38,7 +38,7 @@ type finished struct {
 }
 
 // MaxResult is the largest result, in bytes of JSON: what is left of the limit
-// of a call when it travels on inside one.
+// of a call when it becomes the value of one.
 const MaxResult = model.MaxPayload - 64<<10
 
 // conclude turns a reply into what is to be done.
@@ -46,9 +46,9 @@ func conclude(j *job, r processor.Reply) finished {
 	if r.Failure == nil && r.Plugs != nil {
 		r.Failure = plug.CheckChoice(j.Endpoint, r.Plugs)
 	}
-	if r.Failure == nil && len(r.Value) > MaxResult {
+	if size := largest(r); r.Failure == nil && size > MaxResult {
 		r.Failure = &model.Failure{Error: model.FailureTooLarge, Permanent: true,
-			Message: fmt.Sprintf("the result has %d bytes, and %d is the limit: store large data elsewhere and return its address", len(r.Value), MaxResult)}
+			Message: fmt.Sprintf("the result has %d bytes, and %d is the limit: store large data elsewhere and return its address", size, MaxResult)}
 	}
 	if r.Failure != nil {
 		return judge(j, r.Failure, r.Started, r.Finished, r.Log)
@@ -57,6 +57,15 @@ func conclude(j *job, r processor.Reply) finished {
 		Call: j.Envelope.ID, State: model.Succeeded, Value: r.Value, Plugs: r.Plugs,
 		Attempt: j.attempt, Started: r.Started, Finished: r.Finished,
 	}}
+}
+
+// largest is the size of the largest value that the code gave.
+func largest(r processor.Reply) int {
+	size := len(r.Value)
+	for _, v := range r.Plugs {
+		size = max(size, len(v))
+	}
+	return size
 }
 
 // judge decides whether a failed run is tried again. A failure for good is

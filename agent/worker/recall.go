@@ -128,7 +128,8 @@ func (s *session) putBack(jobs []*job, why error) {
 // chose plugs for is not in the history: the record of the call went to the
 // broker behind what followed from it, so that is on its way already.
 func recalled(j *job, c model.Call) finished {
-	r := result.Result{Call: c.ID, State: c.State, Value: c.Result, Failure: c.Failure, Joined: c.Joined, Attempt: c.Attempt}
+	r := result.Result{Call: c.ID, State: c.State, Value: c.Result, Failure: c.Failure, Joined: c.Joined, Attempt: c.Attempt,
+		Refs: model.Rebase(c.Refs, model.ResultPlace, "/value")}
 	if c.Started != nil {
 		r.Started = *c.Started
 	}

@@ -31,7 +31,8 @@ func record(f finished, w *Worker) model.Call {
 			Note: fmt.Sprintf("Attempt %d ended with %s: %s; again in %s", j.attempt, f.failure.Error, f.failure.Message, f.delay.Round(time.Millisecond))})
 	case ran:
 		r := f.result
-		c.State, c.Result, c.Failure, c.Log, c.Joined = r.State, r.Value, r.Failure, f.log, r.Joined
+		r.Tell(&c)
+		c.Log = f.log
 		c.Started, c.Finished = at(r.Started), at(r.Finished)
 		// Prerun and postrun follow from the times: model.Call.Timeline.
 		if r.State == model.Cancelled {

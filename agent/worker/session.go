@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/socket"
 )
@@ -17,6 +18,9 @@ type job struct {
 	began   time.Time // when it became the first in the pipe; zero before
 	noted   bool      // that it runs was recorded
 	pass    pass      // of a socket with limits
+
+	whole *model.Envelope // the call with its large values in place; nil when it has none
+	fresh []model.Blob    // large values that came inside it, and are not durable by themselves
 }
 
 // session is the life of one child process.
@@ -32,8 +36,10 @@ type session struct {
 	doors   *doors       // where calls of sockets with limits wait
 	running atomic.Int64 // when the present run began, in Unix nanoseconds; 0: nothing runs
 
-	mu       sync.Mutex // guards inflight
-	inflight map[string]struct{}
+	mu       sync.Mutex     // guards the two fields below
+	inflight map[string]int // by call: how many bytes of large values it holds
+	large    int            // all of these
+	left     chan struct{}  // rings when there are fewer of them
 
 	asked    time.Time // when it was looked last whether cancels are under way; used by intake only
 	underWay bool      // the answer; used by intake only
@@ -52,7 +58,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error 
 	s := &session{
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
-		inflight: map[string]struct{}{}, stop: stop, kill: kill,
+		inflight: map[string]int{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
 	}
 	s.doors = newDoors(s)
 	w.enter(s)
@@ -105,7 +111,7 @@ func (s *session) hold(id string) bool {
 	if _, ok := s.inflight[id]; ok {
 		return false
 	}
-	s.inflight[id] = struct{}{}
+	s.inflight[id] = 0
 	return true
 }
 
@@ -113,6 +119,13 @@ func (s *session) letGo(ids ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
+		if n := s.inflight[id]; n > 0 {
+			s.large -= n
+			select {
+			case s.left <- struct{}{}:
+			default:
+			}
+		}
 		delete(s.inflight, id)
 	}
 }

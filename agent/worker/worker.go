@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -41,6 +42,9 @@ type Config struct {
 	// History returns those of the calls that have been recorded, as they are.
 	// It is asked when the result store has lost its memory; nil asks nobody.
 	History func(ctx context.Context, calls []string) ([]model.Call, error)
+	// Values returns those of the large values that the server knows, by hash. It
+	// is asked when the result store does not have them; nil asks nobody.
+	Values func(ctx context.Context, hashes []string) (map[string]json.RawMessage, error)
 	// Fault, if set, is called at the named points between the steps of the
 	// order of effects. Only tests set it, to crash there.
 	Fault func(point string)

@@ -37,6 +37,7 @@ var ranks = map[string]int{
 	"server/redriver":  3,
 	"server/retention": 3,
 	"server/scheduler": 3,
+	"server/values":    3,
 	"agent":            4,
 	"server":           4,
 	"stack":            5,

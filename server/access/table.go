@@ -44,6 +44,7 @@ var table = map[string][]model.Scope{
 	// What an agent does. The plan holds the credentials of the repositories
 	// that the node needs.
 	"heartbeat": anybody, "get-plan": anybody, "get-assignment": anybody, "report-tasks": anybody, "ended-calls": anybody,
+	"get-value": anybody,
 }
 
 // Allow returns nil when the scope may do the operation, else ErrDenied, wrapped.

@@ -37,6 +37,10 @@ func (a *API) agentRoutes() {
 	register(a, op(http.MethodPost, "/v1/agents/ended", "ended-calls", tag, "List those of the calls given that have ended",
 		http.StatusBadRequest, http.StatusUnprocessableEntity), a.endedCalls)
 
+	value := op(http.MethodGet, "/v1/agents/blobs/{hash}", "get-value", tag, "Fetch a large value of a call by the SHA-256 of its bytes",
+		http.StatusNotFound, http.StatusUnprocessableEntity)
+	register(a, value, a.getValue)
+
 	tasks := op(http.MethodPut, "/v1/processors/{name}/tasks", "report-tasks", tag, "Report the functions of a processor's module",
 		http.StatusBadRequest, http.StatusNotFound, http.StatusConflict)
 	readsJSON(&tasks, 32<<20)

@@ -29,6 +29,7 @@ type Config struct {
 	Health    Health
 	Canceller Canceller
 	Redriver  Redriver
+	Values    Values
 	Results   result.Store
 	Events    event.Bus
 	// Sealer keeps the credentials of git repositories.
@@ -43,8 +44,8 @@ func (c Config) validate() error {
 		return errors.New("the API needs a store")
 	case c.Submitter == nil || c.Topology == nil || c.Inspector == nil || c.Resolver == nil || c.Health == nil:
 		return errors.New("the API needs a submitter, topology, inspector, resolver and health")
-	case c.Canceller == nil || c.Redriver == nil:
-		return errors.New("the API needs a canceller and a redriver")
+	case c.Canceller == nil || c.Redriver == nil || c.Values == nil:
+		return errors.New("the API needs a canceller, a redriver and values")
 	case c.Results == nil || c.Events == nil || c.Sealer == nil || c.Logger == nil:
 		return errors.New("the API needs results, events, a sealer and a logger")
 	}

@@ -12,7 +12,9 @@ import (
 
 func (a *API) callRoutes() {
 	const tag = "calls"
-	register(a, listOp("/v1/calls", "list-calls", tag, "List calls, without their logs and events"), a.listCalls)
+	list := listOp("/v1/calls", "list-calls", tag, "List calls, without their logs and events")
+	list.Description = "Values over 128 KiB are null here, and refs says where and how large they are; the call itself has them."
+	register(a, list, a.listCalls)
 	register(a, getOp("/v1/calls/{id}", "get-call", tag, "Show a call with its log and events"), a.getCall)
 	outcome := getOp("/v1/calls/{id}/result", "get-result", tag, "Show how a call ended, waiting for it when asked to")
 	outcome.Description = "Answers 200 when the call ended, and 202 when it has not yet. The outcome of a call that brought an argument to a join is that of the joined call."
@@ -51,13 +53,19 @@ func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], e
 		if r, found := a.result(ctx, in.ID); found {
 			// Not recorded yet: this is all that is known of it.
 			c = model.Call{
-				ID: in.ID, Tracking: model.DeriveID("run", in.ID), State: r.State, Result: r.Value, Failure: r.Failure,
-				Joined: r.Joined, Attempt: r.Attempt, Created: r.Started, Started: &r.Started, Finished: &r.Finished,
+				ID: in.ID, Tracking: model.DeriveID("run", in.ID),
+				Attempt: r.Attempt, Created: r.Started, Started: &r.Started, Finished: &r.Finished,
 			}
-			return &body[model.Call]{c}, nil
+			r.Tell(&c)
+			c, err = a.whole(ctx, c)
+			return &body[model.Call]{c}, err
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
 	c.Events = c.Timeline()
+	c, err = a.whole(ctx, c)
 	return &body[model.Call]{c}, err
 }
 
@@ -88,6 +96,9 @@ func (a *API) getResult(ctx context.Context, in *resultIn) (*outcomeOut, error) 
 	}
 	out, err := a.outcome(ctx, in.ID, wait)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.fill(ctx, &out); err != nil {
 		return nil, err
 	}
 	return answer(out), nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
@@ -74,19 +76,26 @@ func (a *API) editDead(ctx context.Context, in *editIn) (*body[model.Call], erro
 	if err != nil {
 		return nil, err
 	}
+	refs := c.Refs
 	if e.Args != nil {
-		c.Args = *e.Args
+		c.Args, refs = *e.Args, without(refs, "/args")
 	}
 	if e.Kwargs != nil {
-		c.Kwargs = *e.Kwargs
+		c.Kwargs, refs = *e.Kwargs, without(refs, "/kwargs")
 	}
+	c.Refs = refs
 	if err := a.fits(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := a.cfg.Store.EditCall(ctx, c.ID, c.Args, c.Kwargs); err != nil {
+	env, large := model.Envelope{Args: c.Args, Kwargs: c.Kwargs, Refs: c.InputRefs()}.Seal()
+	if err := a.cfg.Values.Keep(ctx, large...); err != nil {
+		return nil, &Unkept{Err: err}
+	}
+	if err := a.cfg.Store.EditCall(ctx, c.ID, env.Args, env.Kwargs, env.Refs); err != nil {
 		return nil, err
 	}
-	return &body[model.Call]{c}, nil
+	c, err = a.whole(ctx, c)
+	return &body[model.Call]{c}, err
 }
 
 // fits checks a call's arguments as if it were submitted now.
@@ -99,7 +108,16 @@ func (a *API) fits(ctx context.Context, c model.Call) error {
 	if err != nil {
 		return err
 	}
-	return checkSubmission(t, s)
+	aside := 0
+	for _, r := range c.InputRefs() {
+		aside += r.Size
+	}
+	return checkSubmission(t, s, aside)
+}
+
+// without leaves out the references below a place.
+func without(refs []model.Ref, place string) []model.Ref {
+	return slices.DeleteFunc(slices.Clone(refs), func(r model.Ref) bool { return strings.HasPrefix(r.At, place+"/") })
 }
 
 func (a *API) redrive(ctx context.Context, ids []string) (client.Dealt, error) {

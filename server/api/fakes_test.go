@@ -24,6 +24,7 @@ import (
 	"github.com/elasticcode/flow/server/access"
 	"github.com/elasticcode/flow/server/canceller"
 	"github.com/elasticcode/flow/server/redriver"
+	"github.com/elasticcode/flow/server/values"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/sqlite"
@@ -72,6 +73,7 @@ func setup(t testing.TB) *bundle {
 		Canceller: canceller.New(canceller.Config{History: s, Results: b.results, Logger: testenv.Logger(t)}),
 		Redriver:  redriver.New(redriver.Config{History: s, Results: b.results, Sender: b.broker, Logger: testenv.Logger(t)}),
 		Store:     s, Submitter: b.broker, Topology: b.broker, Inspector: b.broker, Resolver: b.git, Health: b,
+		Values:  values.New(s, b.results, testenv.Logger(t)),
 		Results: b.results, Events: b.events, Sealer: sealer, Logger: testenv.Logger(t),
 		Version: client.Version{Version: "test", API: "v1"},
 	})

@@ -85,17 +85,17 @@ func (a *API) stored(ctx context.Context, id string) (client.Outcome, bool) {
 	}
 	out := client.Outcome{
 		Submitted: client.Submitted{ID: c.ID, Tracking: c.Tracking, State: c.State},
-		Joined:    c.Joined, Result: c.Result, Failure: c.Failure,
+		Joined:    c.Joined, Result: c.Result, Refs: ofResultPlace(c.Refs), Failure: c.Failure,
 	}
 	if c.Joined == "" {
 		return out, true
 	}
 	j, err := a.cfg.Store.Call(ctx, c.Joined)
 	if err != nil { // the joined call is on its way, and not recorded yet
-		out.State, out.Result, out.Failure = model.Queued, nil, nil
+		out.State, out.Result, out.Refs, out.Failure = model.Queued, nil, nil, nil
 		return out, true
 	}
-	out.State, out.Result, out.Failure = j.State, j.Result, j.Failure
+	out.State, out.Result, out.Refs, out.Failure = j.State, j.Result, ofResultPlace(j.Refs), j.Failure
 	return out, true
 }
 
@@ -108,7 +108,7 @@ func ofResult(s client.Submitted, r result.Result) client.Outcome {
 		out.Joined = r.Call
 	}
 	if r.State == model.Succeeded {
-		out.Result = r.Value
+		out.Result, out.Refs = r.Value, model.Rebase(r.Refs, "/value", model.ResultPlace)
 	}
 	return out
 }
@@ -163,7 +163,7 @@ func (a *API) fresh(ctx context.Context, c model.Call) client.Outcome {
 			return out
 		}
 	}
-	return client.Outcome{Submitted: s, Joined: c.Joined, Result: c.Result, Failure: c.Failure}
+	return client.Outcome{Submitted: s, Joined: c.Joined, Result: c.Result, Refs: ofResultPlace(c.Refs), Failure: c.Failure}
 }
 
 // result looks into the result store, following joins as far as they are known.

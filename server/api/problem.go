@@ -137,6 +137,7 @@ func ofStore(err error) *client.Problem {
 		ambiguous *store.Ambiguous
 		conflict  *store.Conflict
 		ended     *store.Ended
+		unkept    *Unkept
 	)
 	switch {
 	case errors.As(err, &ended) && ended.Joined != "":
@@ -161,6 +162,9 @@ func ofStore(err error) *client.Problem {
 		return problem(http.StatusServiceUnavailable, "the database is missing tables, or is older than this server", "run 'flow db migrate'")
 	case errors.Is(err, store.ErrNewer):
 		return problem(http.StatusServiceUnavailable, "the database is newer than this server", "update the server")
+	case errors.As(err, &unkept) && errors.Is(err, store.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, "the call has a value over 128 KiB, which the database keeps, and that cannot be reached now",
+			"try again soon; calls with smaller values are accepted without it")
 	case errors.Is(err, store.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, "the database cannot be reached now", "try again soon; 'flow status' shows when it is back")
 	}

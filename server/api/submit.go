@@ -131,6 +131,9 @@ func (a *API) submitCall(ctx context.Context, in *submitIn) (*outcomeOut, error)
 		if out, err = a.await(ctx, done[0], wait); err != nil {
 			return nil, err
 		}
+		if err := a.fill(ctx, &out); err != nil {
+			return nil, err
+		}
 	}
 	return answer(out), nil
 }
@@ -212,7 +215,7 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 	if err != nil {
 		return o, nil, err
 	}
-	if err := checkSubmission(t, s); err != nil {
+	if err := checkSubmission(t, s, 0); err != nil {
 		return o, nil, err
 	}
 	e := model.Envelope{
@@ -258,8 +261,10 @@ func (a *API) target(ctx context.Context, network string, s client.Submission) (
 	return nil, err
 }
 
-func checkSubmission(t *target, s client.Submission) error {
-	size := 1024 // what is around the values
+// checkSubmission tells why a call cannot be accepted. Aside is how many bytes
+// its values have that are references in s.
+func checkSubmission(t *target, s client.Submission, aside int) error {
+	size := 1024 + aside // with what is around the values
 	for _, v := range s.Args {
 		size += len(v) + 1
 	}

@@ -67,7 +67,7 @@ func expired(a store.Arrival, now time.Time) model.Call {
 		Failure: &model.Failure{Error: "JoinExpired", Permanent: true,
 			Message: fmt.Sprintf("the other arguments of socket %s did not come within %s", a.Socket, Patience)},
 	}
-	c.Args = append(c.Args, a.Value)
+	c.Args, c.Refs = append(c.Args, a.Value), model.Rebase(a.Refs, "", "/args/0")
 	if a.Parent != a.ID {
 		c.Parents = []string{a.Parent}
 	}

@@ -47,12 +47,18 @@ type Catalog interface {
 // ErrUndescribed says that no worker has described the function yet.
 var ErrUndescribed = errors.New("the function has not been described yet")
 
+// Values keeps large values, durably.
+type Values interface {
+	Keep(ctx context.Context, blobs ...model.Blob) error
+}
+
 // Config is what a joiner needs.
 type Config struct {
 	Broker  broker.Broker
 	Slots   slots
 	Catalog Catalog
 	Results result.Store
+	Values  Values
 	Logger  *slog.Logger
 }
 
@@ -103,12 +109,13 @@ func (j *Joiner) sweep(ctx context.Context) error {
 // are filled and what fired is on its way.
 func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 	var arrivals []store.Arrival
+	var large []model.Blob
 	var these []*broker.Delivery
 	for _, d := range ds {
-		a, err := j.arrival(ctx, d)
+		a, blobs, err := j.arrival(ctx, d)
 		switch {
 		case err == nil:
-			arrivals, these = append(arrivals, a), append(these, d)
+			arrivals, large, these = append(arrivals, a), append(large, blobs...), append(these, d)
 		case !final(err):
 			j.settle(ctx, d, d.Retry(ctx, time.Second, nil, nil))
 		default:
@@ -120,6 +127,9 @@ func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 		return
 	}
 	if !j.persist(ctx, func(ctx context.Context) error {
+		if err := j.cfg.Values.Keep(ctx, large...); err != nil {
+			return err
+		}
 		fired, err := j.cfg.Slots.Arrive(ctx, arrivals)
 		if err != nil {
 			return err
@@ -133,22 +143,24 @@ func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 	}
 }
 
-// arrival reads a value for a join and finds out what it has to meet.
-func (j *Joiner) arrival(ctx context.Context, d *broker.Delivery) (store.Arrival, error) {
+// arrival reads a value for a join and finds out what it has to meet. A large
+// value that another client sent inside is taken out: it may wait for long.
+func (j *Joiner) arrival(ctx context.Context, d *broker.Delivery) (store.Arrival, []model.Blob, error) {
 	env, err := socket.Decode(d.Body)
 	if err != nil {
-		return store.Arrival{}, err
+		return store.Arrival{}, nil, err
 	}
+	env, large := env.Seal()
 	network := env.Network
 	if network == "" {
 		network = model.DefaultNetwork
 	}
 	t, err := j.cfg.Catalog.Target(ctx, network, env.Socket)
 	if err != nil {
-		return store.Arrival{}, fmt.Errorf("argument %s of socket %s: %w", env.Argument, env.Socket, err)
+		return store.Arrival{}, nil, fmt.Errorf("argument %s of socket %s: %w", env.Argument, env.Socket, err)
 	}
 	if a, ok := t.Task.Argument(env.Argument); !ok || !a.Input() {
-		return store.Arrival{}, fmt.Errorf("function %s of socket %s has no argument %q", t.Task.Name, env.Socket, env.Argument)
+		return store.Arrival{}, nil, fmt.Errorf("function %s of socket %s has no argument %q", t.Task.Name, env.Socket, env.Argument)
 	}
 	parent := env.ID
 	if len(env.Parents) > 0 {
@@ -157,8 +169,9 @@ func (j *Joiner) arrival(ctx context.Context, d *broker.Delivery) (store.Arrival
 	return store.Arrival{
 		ID: env.ID, Network: network, Socket: env.Socket, Policy: t.Socket.Join,
 		Needs: plug.Needs(t.Task, append([]string{env.Argument}, t.Fed...)), Argument: env.Argument, Value: env.Args[0],
+		Refs:     model.Rebase(env.Refs, "/args/0", ""),
 		Tracking: env.Tracking, Parent: parent, Origin: env.Origin, Created: time.Now().UTC(),
-	}, nil
+	}, large, nil
 }
 
 // resend sends the fired calls that a crash left in the outbox.
@@ -193,8 +206,15 @@ func (j *Joiner) send(ctx context.Context, fired []store.Fired, again bool) erro
 			return fmt.Errorf("joined call %s of socket %s: %w", f.ID, f.Socket, err)
 		}
 		env := envelope(f, t)
-		calls = append(calls, socket.Outgoing{Envelope: env, To: socket.Address{Key: socket.OwnQueue(t.Socket)}, Repeat: again})
-		records = append(append(records, env.Call(model.Queued)), arrivals(f)...)
+		if size := env.Size() + around; size > model.MaxPayload {
+			end := oversize(env, size)
+			records = append(records, end)
+			results = append(results, result.Result{Call: f.ID, State: end.State, Failure: end.Failure, Finished: *end.Finished})
+		} else {
+			calls = append(calls, socket.Outgoing{Envelope: env, To: socket.Address{Key: socket.OwnQueue(t.Socket)}, Repeat: again})
+			records = append(records, env.Call(model.Queued))
+		}
+		records = append(records, arrivals(f)...)
 		for _, id := range f.Arrivals {
 			results = append(results, result.Result{Call: id, State: model.Succeeded, Value: json.RawMessage("null"), Joined: f.ID, Finished: env.Created})
 		}
@@ -220,16 +240,31 @@ func stillborn(f store.Fired, why error) model.Call {
 	now := time.Now().UTC()
 	return model.Call{
 		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket, Origin: f.Origin,
-		Kwargs: f.Values, State: model.Dead, Created: now, Finished: &now,
+		Kwargs: f.Values, Refs: model.Rebase(f.Refs, "", "/kwargs"), State: model.Dead, Created: now, Finished: &now,
 		Failure: &model.Failure{Error: "SocketNotFound", Message: why.Error(), Permanent: true},
 	}
 }
 
+// around is about what a call has beside its values.
+const around = 4 << 10
+
+// oversize is the record of a joined call whose values, each of which is fine,
+// are too large together.
+func oversize(env model.Envelope, size int) model.Call {
+	now := time.Now().UTC()
+	c := env.Call(model.Dead)
+	c.Finished = &now
+	c.Failure = &model.Failure{Error: model.FailureTooLarge, Permanent: true,
+		Message: fmt.Sprintf("the arguments that met have %d bytes together, and %d is the limit: store large data elsewhere and pass its address", size, model.MaxPayload)}
+	c.Events = []model.Event{{Name: string(c.State), Time: now, Note: c.Failure.Message}}
+	return c
+}
+
 func envelope(f store.Fired, t Target) model.Envelope {
-	args, kwargs := plug.Arguments(t.Task, f.Values)
+	args, kwargs, refs := plug.Arguments(t.Task, f.Values, f.Refs)
 	return model.Envelope{
 		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket,
-		Args: args, Kwargs: kwargs, Origin: f.Origin, Created: f.Created, // the same when it is sent again
+		Args: args, Kwargs: kwargs, Refs: refs, Origin: f.Origin, Created: f.Created, // the same when it is sent again
 	}
 }
 

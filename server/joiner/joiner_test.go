@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
 	resultnats "github.com/elasticcode/flow/result/nats"
+	"github.com/elasticcode/flow/server/values"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/stack/natsd"
 	"github.com/elasticcode/flow/store"
@@ -73,7 +75,7 @@ func setup(t *testing.T) *bench {
 
 	running, stop := context.WithCancel(b.ctx)
 	done := make(chan struct{}, 2)
-	b.joiner = New(Config{Broker: b.broker, Slots: b.store, Catalog: shelf{}, Results: b.results, Logger: log})
+	b.joiner = New(Config{Broker: b.broker, Slots: b.store, Catalog: shelf{}, Results: b.results, Values: values.New(b.store, b.results, log), Logger: log})
 	go func() {
 		if err := b.joiner.Run(running); err != nil {
 			t.Errorf("joiner: %v", err)
@@ -142,6 +144,33 @@ func TestArgumentsMeetOnce(t *testing.T) {
 	b.bring("d", "add", "two", 6)
 	if next := b.fired(); next.ID == env.ID || fmt.Sprintf("%s", next.Args) != "[5 6]" {
 		t.Errorf("the next set fired %+v", next)
+	}
+}
+
+// TestLargeValuesMeet: values that came by reference, and large ones that came
+// inside, are references in the joined call, which the database has; too much
+// together is the end of the call, and those who wait are told.
+func TestLargeValuesMeet(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	text := strings.Repeat("x", 5<<20)
+	b.bring("a", "add", "one", text)
+	b.bring("b", "add", "two", "small")
+	env := b.fired()
+	if len(env.Refs) != 1 || env.Refs[0].At != "/args/0" || string(env.Args[0]) != "null" || string(env.Args[1]) != `"small"` {
+		t.Errorf("fired %.100s with %v", env.Args, env.Refs)
+	}
+	value, err := b.store.Blob(b.ctx, env.Refs[0].Hash)
+	check(t, err)
+	if string(value) != `"`+text+`"` {
+		t.Errorf("the database has %d bytes", len(value))
+	}
+	b.bring("c", "add", "one", text)
+	b.bring("d", "add", "two", text)
+	r, err := b.results.Wait(b.ctx, "d")
+	check(t, err)
+	if r.State != model.Dead || r.Failure == nil || r.Failure.Error != model.FailureTooLarge {
+		t.Errorf("two large values ended as %+v", r)
 	}
 }
 

@@ -36,7 +36,8 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 		}
 		if len(earlier) > 0 { // it had ended before it came here
 			e := earlier[0]
-			call.State, call.Failure, call.Result, call.Joined, call.Finished = e.State, e.Failure, e.Value, e.Joined, &e.Finished
+			e.Tell(&call)
+			call.Finished = &e.Finished
 			call.Events = nil
 		}
 		r.store(ctx, []*broker.Delivery{d}, []model.Call{call})

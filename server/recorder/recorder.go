@@ -23,6 +23,7 @@ import (
 
 type history interface {
 	RecordCalls(ctx context.Context, calls []model.Call) error
+	KeepBlobs(ctx context.Context, parts ...model.BlobPart) error
 }
 
 // Config is what a recorder needs.
@@ -63,8 +64,12 @@ func (r *Recorder) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// write writes the records of the deliveries, and acks them afterwards.
+// write writes the records of the deliveries, and acks them afterwards. Large
+// values, which records refer to, are written before.
 func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery) {
+	if ds = r.keep(ctx, ds); len(ds) == 0 {
+		return
+	}
 	var calls []model.Call
 	var these []*broker.Delivery
 	flush := func() {
@@ -85,13 +90,46 @@ func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery) {
 	flush()
 }
 
+// keep writes the parts of large values among the deliveries and acks those. It
+// returns the others, nothing when ctx ends first.
+func (r *Recorder) keep(ctx context.Context, ds []*broker.Delivery) []*broker.Delivery {
+	var parts []model.BlobPart
+	var these, others []*broker.Delivery
+	for _, d := range ds {
+		part, ok, err := socket.DecodeBlob(d.Message)
+		switch {
+		case !ok:
+			others = append(others, d)
+		case err != nil:
+			r.refuse(ctx, d, err)
+		default:
+			parts, these = append(parts, part), append(these, d)
+		}
+	}
+	if len(parts) == 0 {
+		return others
+	}
+	err := r.persist(ctx, len(parts), func(ctx context.Context) error { return r.cfg.History.KeepBlobs(ctx, parts...) })
+	for _, d := range these {
+		switch {
+		case err == nil:
+			r.ack(ctx, d)
+		case ctx.Err() != nil:
+			return nil
+		default:
+			r.refuse(ctx, d, err)
+		}
+	}
+	return others
+}
+
 // store writes calls until the database has them. When it refuses a batch, the
 // messages are written one by one, so that one bad record stops no other.
 func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, calls []model.Call) {
 	if len(ds) == 0 {
 		return
 	}
-	err := r.persist(ctx, calls)
+	err := r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls) })
 	switch {
 	case err == nil:
 		for _, d := range ds {
@@ -107,12 +145,13 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, calls []mod
 	}
 }
 
-// persist tries until the database answers; the error is its refusal.
-func (r *Recorder) persist(ctx context.Context, calls []model.Call) error {
+// persist tries to write so many records until the database answers; the error
+// is its refusal.
+func (r *Recorder) persist(ctx context.Context, records int, write func(context.Context) error) error {
 	wait := 100 * time.Millisecond
 	for {
 		writing, cancel := context.WithTimeout(ctx, 30*time.Second)
-		err := r.cfg.History.RecordCalls(writing, calls)
+		err := write(writing)
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return err
@@ -120,7 +159,7 @@ func (r *Recorder) persist(ctx context.Context, calls []model.Call) error {
 		if !r.cfg.Unavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		r.log.Warn("records wait for the database", "calls", len(calls), "err", err, "in", wait)
+		r.log.Warn("records wait for the database", "records", records, "err", err, "in", wait)
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):

@@ -1,8 +1,11 @@
 package recorder
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +33,7 @@ type book struct {
 	mu    sync.Mutex
 	away  int
 	calls map[string]model.Call
+	parts []model.BlobPart
 	news  chan struct{}
 }
 
@@ -52,6 +56,17 @@ func (h *book) RecordCalls(_ context.Context, calls []model.Call) error {
 	case h.news <- struct{}{}:
 	default:
 	}
+	return nil
+}
+
+func (h *book) KeepBlobs(_ context.Context, parts ...model.BlobPart) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.away > 0 {
+		h.away--
+		return errAway
+	}
+	h.parts = append(h.parts, parts...)
 	return nil
 }
 
@@ -136,6 +151,32 @@ func TestRecordsWaitForTheDatabase(t *testing.T) {
 	b.run()
 	b.has("a")
 	b.has("b")
+}
+
+// TestLargeValues: when a record is there, so are the values it refers to, also
+// after the database was away; what is no part of one goes to the dead letters.
+func TestLargeValues(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.book.away = 2
+	blob := model.NewBlob(json.RawMessage(`"` + strings.Repeat("x", 3<<20) + `"`))
+	check(t, b.broker.Publish(b.ctx, socket.EncodeBlobs([]model.Blob{blob})...))
+	check(t, b.broker.Publish(b.ctx, broker.Message{ID: "noise", Key: socket.Records, Body: []byte("x"),
+		Headers: map[string]string{socket.HeaderBlob: blob.Hash, socket.HeaderPart: "3/3"}}))
+	b.record(model.Call{ID: "a", Refs: []model.Ref{{At: "/result", Hash: blob.Hash, Size: len(blob.Value)}}})
+	b.run()
+	if c := b.has("a"); len(c.Refs) != 1 {
+		t.Errorf("the record has the references %v", c.Refs)
+	}
+	b.book.mu.Lock()
+	defer b.book.mu.Unlock()
+	var got []byte
+	for _, p := range b.book.parts {
+		got = append(got, p.Data...)
+	}
+	if !bytes.Equal(got, blob.Value) || len(b.book.parts) != 7 {
+		t.Errorf("%d parts with %d bytes are kept, want 7 with %d", len(b.book.parts), len(got), len(blob.Value))
+	}
 }
 
 func TestOneBadRecordStopsNoOther(t *testing.T) {

@@ -172,7 +172,7 @@ func envelope(c model.Call) model.Envelope {
 	due := time.Now().UTC() // it begins to wait anew
 	return model.Envelope{
 		Due: &due,
-		ID:  c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs,
+		ID:  c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs, Refs: c.InputRefs(),
 		Plug: c.Plug, Attempt: c.Attempt, Before: c.Attempt, Origin: c.Origin, Created: c.Created,
 	}
 }

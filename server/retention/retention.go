@@ -1,5 +1,6 @@
 // Package retention keeps the history of calls from growing without end: it
-// removes calls that have ended and are too old, or too many, a few at a time.
+// removes calls that have ended and are too old, or too many, a few at a time,
+// and the large values that no call has any more.
 package retention
 
 import (
@@ -15,6 +16,7 @@ type history interface {
 	Networks(ctx context.Context, l store.List) (model.Page[model.Network], error)
 	PruneCalls(ctx context.Context, network string, before time.Time, limit int) (int, error)
 	CreatedAtRank(ctx context.Context, network string, n int64) (time.Time, error)
+	SweepBlobs(ctx context.Context, before time.Time, after string, limit int) (last string, removed int, err error)
 }
 
 // Config says what is kept.
@@ -39,7 +41,11 @@ type Retention struct {
 // breath in between.
 const (
 	batch  = 500
+	values = 50 // large ones
 	breath = 20 * time.Millisecond
+	// valueAge is how old a large value is before it is removed because no call
+	// has it: the record of one may be on its way. Results are kept as long.
+	valueAge = 24 * time.Hour
 )
 
 // New returns a retention that does nothing until Run.
@@ -52,20 +58,21 @@ func New(cfg Config) *Retention {
 
 // Run prunes regularly until ctx ends.
 func (r *Retention) Run(ctx context.Context) error {
-	if r.cfg.Age == 0 && r.cfg.Calls == 0 {
-		return nil
-	}
 	tick := time.NewTicker(r.cfg.Every)
 	defer tick.Stop()
 	for {
 		n, err := r.Pass(ctx)
+		swept := 0
+		if err == nil {
+			swept, err = r.sweep(ctx, time.Now().Add(-valueAge))
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			r.log.Warn("history cannot be pruned now", "err", err)
-		case n > 0:
-			r.log.Info("history pruned", "calls", n)
+		case n > 0 || swept > 0:
+			r.log.Info("history pruned", "calls", n, "large_values", swept)
 		}
 		select {
 		case <-ctx.Done():
@@ -97,6 +104,29 @@ func (r *Retention) Pass(ctx context.Context) (int, error) {
 	}
 }
 
+// sweep removes the large values that nobody has since the time, and tells how
+// many they were.
+func (r *Retention) sweep(ctx context.Context, before time.Time) (int, error) {
+	total := 0
+	for after := ""; ; {
+		last, n, err := r.cfg.History.SweepBlobs(ctx, before, after, values)
+		total += n
+		if after = last; err != nil || after == "" || r.rest(ctx) != nil {
+			return total, err
+		}
+	}
+}
+
+// rest lets others work for a moment.
+func (r *Retention) rest(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(breath):
+		return nil
+	}
+}
+
 func (r *Retention) network(ctx context.Context, name string) (int, error) {
 	before := time.Time{}
 	if r.cfg.Age > 0 {
@@ -118,12 +148,8 @@ func (r *Retention) network(ctx context.Context, name string) (int, error) {
 	for ctx.Err() == nil {
 		n, err := r.cfg.History.PruneCalls(ctx, name, before, batch)
 		total += n
-		if err != nil || n < batch {
+		if err != nil || n < batch || r.rest(ctx) != nil {
 			return total, err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(breath):
 		}
 	}
 	return total, nil

@@ -43,12 +43,12 @@ func callDead(t *testing.T, b *bundle) {
 	equal(t, "dead letters after a drop", list(store.DeadFilter{}), []string{"c", "b"})
 	equal(t, "state of what was dropped", got(b.Call(b.ctx, "a"))(t).State, model.Dead)
 
-	must(t, b.EditCall(b.ctx, "b", nil, map[string]json.RawMessage{"k": raw(`"<v>"`)}))
+	must(t, b.EditCall(b.ctx, "b", nil, map[string]json.RawMessage{"k": raw(`"<v>"`)}, nil))
 	must(t, b.RecordCalls(b.ctx, []model.Call{ended("b", "s2", "r1", "Value", model.Failed, 2)}))
 	c := got(b.Call(b.ctx, "b"))(t)
 	equal(t, "edited", []any{len(c.Args), string(c.Kwargs["k"])}, []any{0, `"<v>"`})
-	refused(t, b.EditCall(b.ctx, "e", nil, nil), store.ErrConflict, "call e has ended already: it is succeeded")
-	refused(t, b.EditCall(b.ctx, "none", nil, nil), store.ErrNotFound, `there is no call "none"`)
+	refused(t, b.EditCall(b.ctx, "e", nil, nil, nil), store.ErrConflict, "call e has ended already: it is succeeded")
+	refused(t, b.EditCall(b.ctx, "none", nil, nil, nil), store.ErrNotFound, `there is no call "none"`)
 }
 
 // callRedrive: what was reopened is in the outbox until it was sent.

@@ -93,7 +93,7 @@ func dump(t *testing.T, b *bundle) {
 	}
 	var tables map[string][]map[string]any
 	must(t, json.Unmarshal(out.Bytes(), &tables))
-	equal(t, "tables", len(tables), 23)
+	equal(t, "tables", len(tables), 25)
 	equal(t, "networks", tables["networks"][0]["name"], any("default"))
 	equal(t, "processor", []any{tables["processors"][0]["name"], tables["credentials"][0]["processor_id"]}, []any{"p", p.ID})
 	equal(t, "call", []any{tables["calls"][0]["id"], tables["calls"][0]["created"], tables["calls"][0]["deadline"], tables["calls"][0]["result"]},

@@ -4,6 +4,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -81,7 +82,8 @@ func messages() print.View[client.QueuedMessage] {
 	}
 }
 
-// arguments shows the beginning of what a call brings.
+// arguments shows the beginning of what a call brings, and the size of large
+// values: those are not in the queue.
 func arguments(m client.QueuedMessage) string {
 	text := m.Body
 	if m.Call != nil {
@@ -90,11 +92,20 @@ func arguments(m client.QueuedMessage) string {
 			if i > 0 {
 				text += ", "
 			}
-			text += string(a)
+			text += shown(*m.Call, i, string(a))
 		}
 	}
 	if r := []rune(text); len(r) > 60 {
 		text = string(r[:60]) + "…"
+	}
+	return text
+}
+
+func shown(e model.Envelope, i int, text string) string {
+	for _, r := range e.Refs {
+		if r.At == model.Pointer("args", strconv.Itoa(i)) {
+			return "(" + print.Bytes(int64(r.Size)) + ")"
+		}
 	}
 	return text
 }

@@ -89,7 +89,7 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	w := worker.New(config(o, as, services, worker.Config{Program: program, Logger: log}))
+	w := worker.New(config(o, as, services, worker.Config{Program: program, Logger: log, History: api.Ended, Values: api.Values}))
 	return errors.Join(w.Run(drain, abort), services.Close())
 }
 
