@@ -65,8 +65,9 @@ func (l Limit) Size() int {
 // Limited tells whether there is a limit.
 func (l Limit) Limited() bool { return l.Rate != "" }
 
-// String is the limit as a table shows it: "10/s (20)".
-func (l Limit) String() string {
+// Text is the limit as a table shows it: "10/s (20)". It is not called String,
+// which would be what a socket or a processor is printed as.
+func (l Limit) Text() string {
 	if !l.Limited() {
 		return ""
 	}

@@ -194,7 +194,21 @@ func (h *host) renew() {
 	if _, err := h.s.w.cfg.Results.Claim(ctx, h.s.w.holder, h.s.w.cfg.Lease, held...); err != nil {
 		h.s.w.log.Warn("claims cannot be renewed now", "err", err)
 	}
+	h.adopt()
 	h.s.doors.renew(ctx)
+}
+
+// adopt counts calls among those that run which began before their socket had a
+// limit of them.
+func (h *host) adopt() {
+	for _, j := range h.pipe {
+		if e := h.s.receiver.Endpoint(j.Delivery.Queue); e != nil && j.pass.room == "" && e.Socket.Name == j.Endpoint.Socket.Name {
+			if room := roomOf(e); room != "" {
+				j.pass.room = room
+				h.s.doors.entered(room, j.Envelope.ID)
+			}
+		}
+	}
 }
 
 // died settles what the process leaves behind: the call that ran is charged,

@@ -311,6 +311,31 @@ func TestLimitsChangeLive(t *testing.T) {
 	b.wait("e")
 }
 
+// TestWhatRunsCountsForANewLimit: a call that began before there was a limit.
+func TestWhatRunsCountsForANewLimit(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	b := setup(t, func(processor.Invocation) (any, *model.Failure) {
+		<-release
+		return 1, nil
+	})
+	b.start("1", nil)
+	b.send("a", 1)
+	b.eventually("it runs", func() bool { return b.program.runs("a") == 1 })
+	b.change(func(e *model.Endpoint) { e.Socket.MaxRunning = 1 })
+	enter := func() bool {
+		in, err := b.results.Enter(b.ctx, "socket//source", 1, time.Millisecond, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in[0]
+	}
+	b.eventually("it is in the room", func() bool { return !enter() })
+	close(release)
+	b.wait("a")
+	b.eventually("it has left", enter)
+}
+
 // TestWaitingCostsNearlyNothing: calls that may not run are asked for a few
 // times at most while others run, and those without limits are never asked for.
 func TestWaitingCostsNearlyNothing(t *testing.T) {

@@ -19,7 +19,7 @@ func Processors() print.View[model.Processor] {
 			{Title: "Status", Text: func(p model.Processor) string { return string(p.Status) }, Style: func(p model.Processor) print.Style { return print.StyleOfStatus(p.Status) }},
 			{Title: "Wanted", Text: func(p model.Processor) string { return string(p.Wanted) }},
 			{Title: "Concurrency", Right: true, Text: func(p model.Processor) string { return strconv.Itoa(p.Concurrency) }},
-			{Title: "Limits", Text: func(p model.Processor) string { return p.Limit.String() }},
+			{Title: "Limits", Text: func(p model.Processor) string { return p.Limit.Text() }},
 			{Title: "Hostname", Text: func(p model.Processor) string { return p.Hostname }},
 			{Title: "Commit", Text: func(p model.Processor) string { return short(p.Commit) }},
 			{Title: "Branch/Tag", Text: func(p model.Processor) string { return ref(p) }},

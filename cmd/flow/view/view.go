@@ -60,7 +60,7 @@ func Sockets() print.View[model.Socket] {
 func limits(s model.Socket) string {
 	var parts []string
 	if s.Limited() {
-		parts = append(parts, s.Limit.String())
+		parts = append(parts, s.Limit.Text())
 	}
 	if s.MaxRunning > 0 {
 		parts = append(parts, print.Count(int64(s.MaxRunning))+" running")
