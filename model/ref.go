@@ -93,14 +93,18 @@ func (t *Taken) Take(at string, v json.RawMessage) json.RawMessage {
 // TakeAll does that for values by name, and returns the same map when all of
 // them stay.
 func (t *Taken) TakeAll(at string, values map[string]json.RawMessage) map[string]json.RawMessage {
-	out, mine := values, false
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if len(values[name]) <= MaxInline {
-			continue
+	var large []string
+	for name, v := range values {
+		if len(v) > MaxInline {
+			large = append(large, name)
 		}
-		if !mine {
-			out, mine = maps.Clone(values), true
-		}
+	}
+	if len(large) == 0 {
+		return values
+	}
+	out := maps.Clone(values)
+	slices.Sort(large)
+	for _, name := range large {
 		out[name] = t.Take(at+Pointer(name), values[name])
 	}
 	return out

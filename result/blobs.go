@@ -19,6 +19,10 @@ type Blobs interface {
 	Fetch(ctx context.Context, hashes ...string) (map[string]json.RawMessage, error)
 }
 
+// BlobTTL is for how long large values should be kept: the time in which what
+// refers to them usually runs. They need much memory, and the database has them.
+const BlobTTL = time.Hour
+
 // Seal returns the result with references in the place of large values, and
 // those values. They are to be kept before the result is.
 func (r Result) Seal() (Result, []model.Blob) {

@@ -72,8 +72,9 @@ func Encode(c Outgoing) (broker.Message, error) {
 }
 
 // recordBytes is about how large one message of records may become; a message
-// is cheap, but one over the broker's limit would be refused for ever.
-const recordBytes = 1 << 20
+// is cheap, but one over the broker's limit (1 MiB of a NATS server as it comes)
+// would be refused for ever.
+const recordBytes = 512 << 10
 
 // EncodeRecords packs records into as few messages as their size allows.
 func EncodeRecords(calls []model.Call) ([]broker.Message, error) {

@@ -229,7 +229,7 @@ func (s *session) keepLarge(batch []finished) bool {
 		return true
 	}
 	if !s.persist("keep large values", func(ctx context.Context) error {
-		return blobs.Keep(ctx, s.w.cfg.ResultTTL, large...)
+		return blobs.Keep(ctx, result.BlobTTL, large...)
 	}) {
 		return false
 	}

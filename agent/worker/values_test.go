@@ -266,7 +266,7 @@ func TestManyLargeValues(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) { return len(inv.Args[0]), nil })
 	b.archive()
-	const n, size = 40, 4 << 20
+	const n, size = 20, 4 << 20
 	for i := range n {
 		blob := model.NewBlob(json.RawMessage(`"` + strings.Repeat(string(rune('A'+i)), size) + `"`))
 		if err := b.results.Keep(b.ctx, time.Minute, blob); err != nil {

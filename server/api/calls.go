@@ -13,16 +13,23 @@ import (
 func (a *API) callRoutes() {
 	const tag = "calls"
 	list := listOp("/v1/calls", "list-calls", tag, "List calls, without their logs and events")
-	list.Description = "Values over 128 KiB are null here, and refs says where and how large they are; the call itself has them."
+	list.Description = listsRefs
 	register(a, list, a.listCalls)
 	register(a, getOp("/v1/calls/{id}", "get-call", tag, "Show a call with its log and events"), a.getCall)
 	outcome := getOp("/v1/calls/{id}/result", "get-result", tag, "Show how a call ended, waiting for it when asked to")
 	outcome.Description = "Answers 200 when the call ended, and 202 when it has not yet. The outcome of a call that brought an argument to a join is that of the joined call."
 	alsoAnswers[client.Outcome](a, &outcome, 202, "The call has not ended yet")
 	register(a, outcome, a.getResult)
-	register(a, getOp("/v1/calls/{id}/tree", "get-tree", tag, "List a call and all that descend from it, parents first"), a.getTree)
-	register(a, getOp("/v1/runs/{id}", "get-run", tag, "List all calls of a run, oldest first"), a.getRun)
+	tree := getOp("/v1/calls/{id}/tree", "get-tree", tag, "List a call and all that descend from it, parents first")
+	tree.Description = listsRefs
+	register(a, tree, a.getTree)
+	run := getOp("/v1/runs/{id}", "get-run", tag, "List all calls of a run, oldest first")
+	run.Description = listsRefs
+	register(a, run, a.getRun)
 }
+
+// listsRefs is said of listings.
+const listsRefs = "Values over 128 KiB are null here, and refs says where and how large they are; the call itself has them."
 
 // Identified is a request about one call or run.
 type Identified struct {

@@ -14,7 +14,9 @@ import (
 
 func (a *API) deadRoutes() {
 	const tag = "dead letters"
-	register(a, listOp("/v1/dead", "list-dead", tag, "List calls that ended without success and were not dropped, the newest first"), a.listDead)
+	list := listOp("/v1/dead", "list-dead", tag, "List calls that ended without success and were not dropped, the newest first")
+	list.Description = listsRefs
+	register(a, list, a.listDead)
 	edit := updateOp("/v1/dead/{id}", "edit-dead", tag, "Change the arguments of a call before it is run again")
 	readsJSON(&edit, maxSubmission)
 	register(a, edit, a.editDead)

@@ -143,3 +143,17 @@ func TestEditLargeValues(t *testing.T) {
 		t.Errorf("%d dead letters are left: %v", page.Total, err)
 	}
 }
+
+// TestALargeCallNeedsTheDatabase: who submits one while the database is away is
+// told why, and what can be done.
+func TestALargeCallNeedsTheDatabase(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.system(t)
+	b.broker.failWith(&Unkept{Err: store.ErrUnavailable})
+	_, err := b.c.Submit(context.Background(), client.Submission{Socket: "sample.do_this", Args: []json.RawMessage{value("1")}})
+	e := wants(t, err, client.CodeUnavailable, "over 128 KiB", "smaller values are accepted")
+	if e.Status != 503 {
+		t.Errorf("status %d", e.Status)
+	}
+}

@@ -21,12 +21,8 @@ type durable interface {
 	Blob(ctx context.Context, hash string) (json.RawMessage, error)
 }
 
-const (
-	// fastTTL is how long values are in the result store, like results.
-	fastTTL = 24 * time.Hour
-	// fastTime is how long the result store may take, which can be done without.
-	fastTime = 5 * time.Second
-)
+// fastTime is how long the result store may take, which can be done without.
+const fastTime = 5 * time.Second
 
 // Values keeps and finds large values. Make one with New.
 type Values struct {
@@ -54,7 +50,7 @@ func (v *Values) Keep(ctx context.Context, blobs ...model.Blob) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, fastTime)
 	defer cancel()
-	if err := v.fast.Keep(ctx, fastTTL, blobs...); err != nil {
+	if err := v.fast.Keep(ctx, result.BlobTTL, blobs...); err != nil {
 		v.log.WarnContext(ctx, "large values are in the database only", "values", len(blobs), "err", err)
 	}
 	return nil
