@@ -78,6 +78,9 @@ type Memory interface {
 	// Since is the time from which on the store has forgotten nothing. What
 	// happened before may be unknown to it.
 	Since(ctx context.Context) (time.Time, error)
+	// BeginAnew says that nothing has happened yet, so that there is nothing the
+	// store could have forgotten. It changes nothing in a store that is in use.
+	BeginAnew(ctx context.Context) error
 }
 
 // ErrUnavailable says that the store cannot be reached now.

@@ -152,6 +152,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.topology.ApplyAll(ctx); err != nil {
 		s.log.Warn("queues cannot be declared now, trying again", "err", err)
 	}
+	s.beginAnew(ctx)
 	if s.has(RoleScheduler) {
 		g.Go(func() error { return s.topology.Run(ctx) })
 		g.Go(func() error { return s.scheduler.Run(ctx) })

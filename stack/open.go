@@ -119,11 +119,6 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	}
 	results := resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
 	s.onClose(results.Close)
-	// Redis is asked since when it remembers, so that it begins to know now: on a
-	// new one, the first calls would else look older than its memory.
-	if _, err := results.Since(asking); err != nil {
-		return err
-	}
 	s.Events = eventredis.New(forEvents, eventredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
 	s.Results = results
 	s.health = append(s.health, check{"backend", results.Health})

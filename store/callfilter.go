@@ -109,6 +109,13 @@ func (s *Store) eachCall(ctx context.Context, q *gorm.DB, fn func(r callRow, byt
 	return false, rows.Err()
 }
 
+// HasCalls tells whether the history has any call.
+func (s *Store) HasCalls(ctx context.Context) (bool, error) {
+	var ids []string
+	err := s.read.WithContext(ctx).Model(&callRow{}).Limit(1).Pluck("id", &ids).Error
+	return len(ids) > 0, s.fail(ctx, "look for calls", err)
+}
+
 // Call returns a call with its log and events.
 func (s *Store) Call(ctx context.Context, id string) (model.Call, error) {
 	var r callRow

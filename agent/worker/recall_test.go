@@ -23,6 +23,8 @@ func (forgetful) Since(context.Context) (time.Time, error) {
 	return time.Now().Add(-time.Hour), nil
 }
 
+func (forgetful) BeginAnew(context.Context) error { return nil }
+
 // TestRepeatAfterLossOfMemory: a call that is delivered again after the result
 // store was emptied is not run again when the history knows its end, is run when
 // it does not, and waits while the history cannot be asked.

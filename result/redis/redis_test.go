@@ -65,6 +65,36 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// TestBeginAnew: a store that was never used remembers everything, and saying so
+// later does not hide a flush.
+func TestBeginAnew(t *testing.T) {
+	t.Parallel()
+	b := open(t)
+	ctx := testenv.Context(t, 20*time.Second)
+	m := b.Store.(result.Memory)
+	for _, step := range []struct {
+		name  string
+		begin bool
+		all   bool
+	}{{"a new store", true, true}, {"a flushed store", false, false}, {"a store in use", true, false}} {
+		if step.begin {
+			if err := m.BeginAnew(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at, err := m.Since(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := at.Unix() == 0; all != step.all {
+			t.Errorf("%s remembers since %s", step.name, at)
+		}
+		if step.all {
+			b.Flush()
+		}
+	}
+}
+
 func store(t testing.TB, c *goredis.Client, cfg redis.Config) *redis.Store {
 	s := redis.New(c, cfg)
 	t.Cleanup(func() { _ = s.Close() })
