@@ -103,6 +103,7 @@ type Call struct {
 	Node     string     `json:"node,omitempty"`
 	Worker   string     `json:"worker,omitempty"`
 	Created  time.Time  `json:"created"`
+	Received *time.Time `json:"received,omitempty"` // when a worker got it last
 	Started  *time.Time `json:"started"`
 	Finished *time.Time `json:"finished"`
 	Deadline *time.Time `json:"deadline,omitempty"`
@@ -112,19 +113,22 @@ type Call struct {
 }
 
 // Timeline is the call's events with those that follow from the record itself:
-// when its last run began and ended. These are not kept as events, which would
-// make most of what is written of a call.
+// when a worker received it last, and when its last run began and ended. These
+// are not kept as events, which would be most of what is written of a call.
 func (c Call) Timeline() []Event {
 	out, task := slices.Clone(c.Events), c.Module+"."+c.Task
 	add := func(name, note string, t *time.Time) {
 		if t != nil && !slices.ContainsFunc(out, func(e Event) bool { return e.Name == name && e.Time.Equal(*t) }) {
-			out = append(out, Event{Name: name, Time: *t, Note: note + " for task " + task})
+			out = append(out, Event{Name: name, Time: *t, Note: note + " task " + task})
 		}
 	}
+	if c.Received != nil {
+		add("received", "Received", c.Received)
+	}
 	if c.Started != nil && c.Task != "" {
-		add("prerun", "Prerun", c.Started)
+		add("prerun", "Prerun for", c.Started)
 		if c.State != Cancelled {
-			add("postrun", "Postrun", c.Finished)
+			add("postrun", "Postrun for", c.Finished)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Event) int { return a.Time.Compare(b.Time) })

@@ -44,6 +44,10 @@ func (c *Call) AppendJSON(b []byte) ([]byte, error) {
 	o.present("worker", c.Worker)
 	o.key("created")
 	o.time(&c.Created)
+	if c.Received != nil {
+		o.key("received")
+		o.time(c.Received)
+	}
 	o.key("started")
 	o.time(c.Started)
 	o.key("finished")
@@ -54,6 +58,39 @@ func (c *Call) AppendJSON(b []byte) ([]byte, error) {
 	}
 	o.rare("log", c.Log, len(c.Log) > 0)
 	o.events(c.Events)
+	return append(o.b, '}'), o.err
+}
+
+// AppendJSON appends the envelope as encoding/json writes it.
+func (e *Envelope) AppendJSON(b []byte) ([]byte, error) {
+	o := object{b: append(b, '{')}
+	o.text("id", e.ID)
+	o.text("tracking", e.Tracking)
+	if len(e.Parents) > 0 {
+		o.key("parents")
+		o.texts(e.Parents)
+	}
+	o.present("network", e.Network)
+	o.present("socket", e.Socket)
+	o.values("args", e.Args)
+	o.rare("kwargs", e.Kwargs, len(e.Kwargs) > 0)
+	o.rare("refs", e.Refs, len(e.Refs) > 0)
+	o.present("argument", e.Argument)
+	o.present("plug", e.Plug)
+	o.count("attempt", e.Attempt)
+	o.count("crashes", e.Crashes)
+	o.count("before", e.Before)
+	if e.Deadline != nil {
+		o.key("deadline")
+		o.time(e.Deadline)
+	}
+	if e.Due != nil {
+		o.key("due")
+		o.time(e.Due)
+	}
+	o.present("origin", e.Origin)
+	o.key("created")
+	o.time(&e.Created)
 	return append(o.b, '}'), o.err
 }
 
@@ -78,6 +115,14 @@ func (o *object) text(name, value string) {
 func (o *object) present(name, value string) {
 	if value != "" {
 		o.text(name, value)
+	}
+}
+
+// count writes a number that is left out when it is 0.
+func (o *object) count(name string, n int) {
+	if n != 0 {
+		o.key(name)
+		o.b = strconv.AppendInt(o.b, int64(n), 10)
 	}
 }
 
@@ -112,11 +157,18 @@ func (o *object) value(v json.RawMessage) {
 	switch {
 	case v == nil:
 		o.b = append(o.b, "null"...)
-	case json.Valid(v):
+	case valid(v):
 		o.b = append(o.b, v...)
 	default:
 		o.err = fmt.Errorf("%.40q is not a JSON value", v)
 	}
+}
+
+// valid tells what json.Valid does, sooner.
+func valid(v []byte) bool {
+	p := parser{b: v}
+	p.skip(0)
+	return p.end() || json.Valid(v)
 }
 
 // rare leaves what most calls do not have to encoding/json.

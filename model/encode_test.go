@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -43,6 +44,31 @@ func TestAppendJSON(t *testing.T) {
 	}
 }
 
+// TestAppendEnvelope: an envelope that is appended reads back as the same, for
+// one with every field set, a field added later on included, and for the empty one.
+func TestAppendEnvelope(t *testing.T) {
+	t.Parallel()
+	var full model.Envelope
+	fill(t, reflect.ValueOf(&full).Elem())
+	for name, e := range map[string]model.Envelope{"full": full, "empty": {}, "odd": {ID: "q\"\\\n\u2028é", Args: []json.RawMessage{nil}}} {
+		data, err := e.AppendJSON(nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		usual, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have, want any
+		if err := errors.Join(json.Unmarshal(data, &have), json.Unmarshal(usual, &want)); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, data)
+		}
+		if !reflect.DeepEqual(have, want) {
+			t.Errorf("%s: have %s\nwant %s", name, data, usual)
+		}
+	}
+}
+
 // fill sets everything to something other than its zero value.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
@@ -78,15 +104,20 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// BenchmarkAppendJSON compares with encoding/json.
-func BenchmarkAppendJSON(b *testing.B) {
+// usual is a call as most are.
+func usual() model.Call {
 	at := time.Now().UTC()
-	c := model.Call{
+	return model.Call{
 		ID: model.NewID(), Tracking: model.NewID(), Parents: []string{model.NewID()}, Network: "default", Socket: "pyfi.processors.sample.do_this",
 		Queue: "q", Processor: "proc1", Module: "pyfi.processors.sample", Task: "do_this", State: model.Succeeded, Attempt: 1,
 		Args: []json.RawMessage{json.RawMessage(`"the quick brown fox"`)}, Result: json.RawMessage("null"), Origin: "admin", Node: "localhost",
-		Worker: "localhost.proc1.0", Created: at, Started: &at, Finished: &at, Events: []model.Event{{Name: "received", Time: at, Note: "Received task"}},
+		Worker: "localhost.proc1.0", Created: at, Received: &at, Started: &at, Finished: &at,
 	}
+}
+
+// BenchmarkAppendJSON compares with encoding/json.
+func BenchmarkAppendJSON(b *testing.B) {
+	c := usual()
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		var buf []byte

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"time"
 )
 
@@ -36,6 +37,23 @@ func DeriveID(parts ...string) string {
 	b[8] = b[8]&0x3f | 0x80
 	return formatID(b)
 }
+
+// DescendID is DeriveID for what comes from a call: it begins with the time in
+// the call's id, so that calls of one time are in one place of an index, however
+// far they descend. An id that is no UUID has no time to pass on.
+func DescendID(call string, parts ...string) string {
+	id := DeriveID(append([]string{call}, parts...)...)
+	if len(call) != len(id) || call[8] != '-' || call[13] != '-' {
+		return id
+	}
+	if _, err := hex.DecodeString(call[:8] + call[9:13]); err != nil {
+		return id
+	}
+	return strings.ToLower(call[:13]) + id[13:]
+}
+
+// RunOf is the tracking id of the run that a submitted call begins.
+func RunOf(call string) string { return DescendID(call, "run") }
 
 func formatID(b [16]byte) string {
 	var out [36]byte

@@ -21,6 +21,7 @@ func TestTimeline(t *testing.T) {
 		"ended":     {model.Call{State: model.Succeeded, Module: "m", Task: "f", Started: &start, Finished: &end, Events: []model.Event{received}}, "received prerun postrun "},
 		"known":     {model.Call{State: model.Succeeded, Module: "m", Task: "f", Started: &start, Finished: &end, Events: []model.Event{{Name: "prerun", Time: start}}}, "prerun postrun "},
 		"runs":      {model.Call{State: model.Running, Module: "m", Task: "f", Started: &start, Events: []model.Event{received}}, "received prerun "},
+		"received":  {model.Call{State: model.Running, Module: "m", Task: "f", Received: &at, Started: &start}, "received prerun "},
 		"never ran": {model.Call{State: model.Expired, Module: "m", Task: "f", Finished: &end}, ""},
 		"cancelled": {model.Call{State: model.Cancelled, Module: "m", Task: "f", Started: &start, Finished: &end, Events: []model.Event{{Name: "cancelled", Time: end}}}, "prerun cancelled "},
 	} {

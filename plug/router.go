@@ -46,7 +46,7 @@ func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgo
 		next = append(next, socket.Outgoing{
 			To: address(edge),
 			Envelope: model.Envelope{
-				ID:       model.DeriveID(call.ID, edge.Plug.ID, "0"),
+				ID:       model.DescendID(call.ID, edge.Plug.ID, "0"),
 				Tracking: call.Tracking,
 				Parents:  []string{call.ID},
 				Network:  call.Network,

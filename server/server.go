@@ -78,6 +78,7 @@ type Server struct {
 	canceller *canceller.Canceller
 	redriver  *redriver.Redriver
 	values    *values.Values
+	scribe    *scribe // of the role api
 	started   time.Time
 }
 
@@ -95,12 +96,13 @@ func New(cfg Config) (*Server, error) {
 	s.redriver = redriver.New(redriver.Config{History: cfg.Store, Results: cfg.Results, Sender: socket.NewSender(cfg.Broker), Logger: cfg.Logger})
 	s.values = values.New(cfg.Store, cfg.Results, cfg.Logger)
 	if s.has(RoleAPI) {
+		s.scribe = newScribe(socket.NewSender(cfg.Broker), s.log)
 		sealer, err := access.NewSealer(cfg.Key)
 		if err != nil {
 			return nil, err
 		}
 		s.api, err = api.New(api.Config{
-			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), values: s.values, log: s.log}, Topology: board{s.topology}, Inspector: board{s.topology},
+			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), values: s.values, scribe: s.scribe}, Topology: board{s.topology}, Inspector: board{s.topology},
 			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Values: s.values, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
 		})
 		if err != nil {
@@ -175,7 +177,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if s.has(RoleAPI) {
 		g.Go(func() error { return s.api.Run(ctx) })
-		g.Go(func() error { return s.serve(ctx) })
+		// The last request ends before the records of what it submitted are sent.
+		scribing, ended := context.WithCancel(context.WithoutCancel(ctx))
+		g.Go(func() error { return s.scribe.Run(scribing) })
+		g.Go(func() error {
+			defer ended()
+			return s.serve(ctx)
+		})
 	}
 	return g.Wait()
 }

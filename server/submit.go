@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
@@ -19,15 +18,14 @@ import (
 type submitter struct {
 	sender *socket.Sender
 	values *values.Values
-	log    *slog.Logger
+	scribe *scribe
 }
 
 var _ api.Submitter = submitter{}
 
-// Submit publishes the calls, and then the records of those that were accepted:
-// a call that the broker refused must not stand in the history as one that
-// waits. A record that cannot be sent is no reason to refuse a call that is
-// durable already; the worker's record will tell the same.
+// Submit publishes the calls, and has the records of those that were accepted
+// follow: a call that the broker refused must not stand in the history as one
+// that waits, and nobody waits for a record.
 func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 	out := make([]socket.Outgoing, len(calls))
 	records := make([]model.Call, len(calls))
@@ -53,11 +51,12 @@ func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 		return &api.Unkept{Err: err}
 	}
 	err := s.sender.Send(ctx, out, nil)
-	if err := s.sender.Send(ctx, nil, accepted(records, err)); err != nil {
-		s.log.WarnContext(ctx, "accepted calls are not in the history before they run", "calls", len(records), "err", err)
-	}
+	s.scribe.note(ctx, accepted(records, err))
 	return err
 }
+
+// Accepted returns a call that was accepted here not long ago, as it was then.
+func (s submitter) Accepted(id string) (model.Call, bool) { return s.scribe.known(id) }
 
 // accepted returns the records of the calls that the error of publishing them
 // does not name.

@@ -247,7 +247,7 @@ func address(env model.Envelope, ep *model.Endpoint, queue string) model.Envelop
 	}
 	if env.Socket != ep.Socket.Name {
 		if queue == OwnQueue(ep.Socket) && env.Socket != "" {
-			env.ID = model.DeriveID(env.ID, "socket", ep.Socket.Name)
+			env.ID = model.DescendID(env.ID, "socket", ep.Socket.Name)
 		}
 		env.Socket = ep.Socket.Name
 	}

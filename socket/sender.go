@@ -2,7 +2,6 @@ package socket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -57,7 +56,7 @@ func (s *Sender) Send(ctx context.Context, calls []Outgoing, records []model.Cal
 // Encode makes the broker message of a call. A call that brings one argument of
 // a join goes to the join, unless it first passes an edge's own queue.
 func Encode(c Outgoing) (broker.Message, error) {
-	body, err := json.Marshal(c.Envelope)
+	body, err := c.Envelope.AppendJSON(make([]byte, 0, 512))
 	if err != nil {
 		return broker.Message{}, fmt.Errorf("encode call %s: %w", c.Envelope.ID, err)
 	}
@@ -110,8 +109,8 @@ func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 
 // Decode reads a call from the wire.
 func Decode(body []byte) (model.Envelope, error) {
-	var e model.Envelope
-	if err := json.Unmarshal(body, &e); err != nil {
+	e, err := model.DecodeEnvelope(body)
+	if err != nil {
 		return e, fmt.Errorf("not a call: %w", err)
 	}
 	return e, e.Check()

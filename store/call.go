@@ -35,6 +35,7 @@ type callRow struct {
 	Node     string `gorm:"not null"`
 	Worker   string `gorm:"not null"`
 	Created  stamp  `gorm:"not null;index:idx_calls_created,priority:2;index:idx_calls_socket,priority:3"`
+	Received *stamp
 	Started  *stamp
 	Finished *stamp
 	Deadline *stamp
@@ -106,7 +107,7 @@ func (r callRow) call() (model.Call, error) {
 		Processor: r.Processor, Module: r.Module, Task: r.Task, Commit: r.CommitHash,
 		Plug: r.Plug, Argument: r.Argument, Joined: r.Joined, State: model.State(r.State), Attempt: r.Attempt,
 		Result: json.RawMessage(r.Result), Origin: r.Origin, Node: r.Node, Worker: r.Worker,
-		Created: r.Created.time(), Started: timeOf(r.Started), Finished: timeOf(r.Finished), Deadline: timeOf(r.Deadline),
+		Created: r.Created.time(), Received: timeOf(r.Received), Started: timeOf(r.Started), Finished: timeOf(r.Finished), Deadline: timeOf(r.Deadline),
 		Parents: []string{},
 	}
 	for _, part := range []struct {

@@ -228,6 +228,6 @@ func newFired(a Arrival, set []arrivalRow, values map[int64]arrivalRow) (Fired, 
 			f.Parents = append(f.Parents, parent)
 		}
 	}
-	f.ID = model.DeriveID(append([]string{a.Socket}, f.Arrivals...)...)
+	f.ID = model.DescendID(f.Arrivals[0], append([]string{a.Socket}, f.Arrivals[1:]...)...)
 	return f, nil
 }

@@ -210,7 +210,7 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 		}
 		return which().UpdateColumns(map[string]any{
 			"state": string(model.Queued), "progress": gorm.Expr("attempt * ?", perAttempt), "result": nil, "failure": nil, "joined": "",
-			"reopened": gorm.Expr("finished"), "started": nil, "finished": nil, "deadline": nil,
+			"reopened": gorm.Expr("finished"), "received": nil, "started": nil, "finished": nil, "deadline": nil,
 		}).Error
 	})
 	return out, err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -65,7 +66,7 @@ func callBatch(calls []call) Batch {
 		numbers("attempt", calls, func(c call) int64 { return int64(c.Attempt) }),
 		numbers("progress", calls, func(c call) int64 { return progress(c.State, c.Attempt) }),
 		documents("parents", calls, func(c call) document { return encodeList(c.Parents) }),
-		documents("args", calls, func(c call) document { return encodeList(c.Args) }),
+		documents("args", calls, func(c call) document { return encodeValues(c.Args) }),
 		documents("kwargs", calls, func(c call) document {
 			if len(c.Kwargs) == 0 {
 				return nil
@@ -93,6 +94,7 @@ func callBatch(calls []call) Batch {
 			}
 			return &c.Created
 		}),
+		times("received", calls, func(c call) *time.Time { return c.Received }),
 		times("started", calls, func(c call) *time.Time { return c.Started }),
 		times("finished", calls, func(c call) *time.Time {
 			if !c.State.Terminal() {
@@ -109,6 +111,24 @@ func encodeList[T any](items []T) document {
 		return nil
 	}
 	return document(clean(string(encode(items))))
+}
+
+// encodeValues makes one array of values, which are JSON already.
+func encodeValues(values []json.RawMessage) document {
+	if len(values) == 0 {
+		return nil
+	}
+	out := []byte{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if v == nil {
+			v = json.RawMessage("null")
+		}
+		out = append(out, v...)
+	}
+	return present(append(out, ']'))
 }
 
 // parentBatch is the rows of the table call_parents.

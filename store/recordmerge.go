@@ -52,6 +52,9 @@ func merge(was, is model.Call) model.Call {
 	out.Module, out.Task = first(out.Module, other.Module), first(out.Task, other.Task)
 	out.Commit, out.Joined = first(out.Commit, other.Commit), first(out.Joined, other.Joined)
 	out.Node, out.Worker = first(out.Node, other.Node), first(out.Worker, other.Worker)
+	if out.Received == nil {
+		out.Received = other.Received
+	}
 	if out.Started == nil {
 		out.Started = other.Started
 	}
@@ -81,7 +84,7 @@ var callConflict = func() string {
 	add("CASE WHEN IS < WAS THEN IS ELSE WAS END", "created")
 	add("CASE WHEN WAS = '' OR IS <> '' AND WINS THEN IS ELSE WAS END",
 		"queue", "processor", "module", "task", "commit_hash", "joined", "node", "worker")
-	add("CASE WHEN WINS THEN COALESCE(IS, WAS) ELSE COALESCE(WAS, IS) END", "started")
+	add("CASE WHEN WINS THEN COALESCE(IS, WAS) ELSE COALESCE(WAS, IS) END", "received", "started")
 	add("CASE WHEN IS > WAS AND WINS THEN IS ELSE WAS END", "attempt")
 	add("CASE WHEN WINS THEN IS ELSE WAS END", "state", "progress", "result", "failure", "finished")
 	return "ON CONFLICT (id) DO UPDATE SET " + strings.Join(set, ", ")

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"time"
@@ -226,7 +225,7 @@ func (s *session) copyOf(f finished) []broker.Message {
 	}
 	due := time.Now().Add(f.delay).UTC()
 	env.Due = &due
-	body, err := json.Marshal(env)
+	body, err := env.AppendJSON(make([]byte, 0, 512))
 	if err != nil {
 		s.w.log.Error("encode for another attempt", "call_id", env.ID, "err", err)
 		body = f.job.Delivery.Body

@@ -19,22 +19,21 @@ func record(f finished, w *Worker) model.Call {
 	c.Commit, c.Node, c.Worker = w.cfg.Processor.Commit, w.cfg.Node, w.cfg.Name
 	c.Attempt = j.attempt
 	name := c.Module + "." + c.Task
-	c.Events = []model.Event{{Name: "received", Time: j.At, Note: "Received task " + name}}
+	// What is usual follows from the times: model.Call.Timeline. Attempts that
+	// are not the last one are told by events.
 	switch f.kind {
 	case runs:
-		c.Started = at(j.began)
-		c.Events = append(c.Events, model.Event{Name: "prerun", Time: j.began, Note: "Prerun for task " + name})
+		c.Received, c.Started = at(j.At), at(j.began)
 	case again:
 		c.State, c.Failure, c.Log = model.Retrying, f.failure, f.log
 		c.Started = at(f.started)
-		c.Events = append(c.Events, model.Event{Name: "retry", Time: f.ended,
+		c.Events = append(c.Events, model.Event{Name: "received", Time: j.At, Note: "Received task " + name}, model.Event{Name: "retry", Time: f.ended,
 			Note: fmt.Sprintf("Attempt %d ended with %s: %s; again in %s", j.attempt, f.failure.Error, f.failure.Message, f.delay.Round(time.Millisecond))})
 	case ran:
 		r := f.result
 		r.Tell(&c)
 		c.Log = f.log
-		c.Started, c.Finished = at(r.Started), at(r.Finished)
-		// Prerun and postrun follow from the times: model.Call.Timeline.
+		c.Received, c.Started, c.Finished = at(j.At), at(r.Started), at(r.Finished)
 		if r.State == model.Cancelled {
 			c.Events = append(c.Events, model.Event{Name: "cancelled", Time: r.Finished, Note: note(r.Failure)})
 		}

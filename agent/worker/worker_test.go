@@ -161,7 +161,7 @@ func (b *bench) wait(id string) result.Result {
 }
 
 // next is the id of the call that the plug makes of a call.
-func next(id, plugID string) string { return model.DeriveID(id, plugID, "0") }
+func next(id, plugID string) string { return model.DescendID(id, plugID, "0") }
 
 func echo(inv processor.Invocation) (any, *model.Failure) { return inv.Args[0], nil }
 

@@ -55,25 +55,36 @@ func (a *API) listCalls(ctx context.Context, in *callsIn) (*body[model.Page[mode
 }
 
 func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], error) {
-	c, err := patient(ctx, func() (model.Call, error) { return a.cfg.Store.Call(ctx, in.ID) })
-	if errors.Is(err, store.ErrNotFound) {
-		if r, found := a.result(ctx, in.ID); found {
-			// Not recorded yet: this is all that is known of it.
-			c = model.Call{
-				ID: in.ID, Tracking: model.DeriveID("run", in.ID),
-				Attempt: r.Attempt, Created: r.Started, Started: &r.Started, Finished: &r.Finished,
+	c, err := patient(ctx, func() (model.Call, error) {
+		c, err := a.cfg.Store.Call(ctx, in.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			if early, ok := a.unrecorded(ctx, in.ID); ok {
+				return early, nil
 			}
-			r.Tell(&c)
-			c, err = a.whole(ctx, c)
-			return &body[model.Call]{c}, err
 		}
-	}
+		return c, err
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.Events = c.Timeline()
 	c, err = a.whole(ctx, c)
 	return &body[model.Call]{c}, err
+}
+
+// unrecorded is what is known of a call before the history knows it: how it was
+// accepted, and how it ended.
+func (a *API) unrecorded(ctx context.Context, id string) (model.Call, bool) {
+	c, accepted := a.cfg.Submitter.Accepted(id)
+	r, ended := a.result(ctx, id)
+	if !accepted {
+		c = model.Call{ID: id, Tracking: model.RunOf(id), Created: r.Started}
+	}
+	if ended {
+		r.Tell(&c)
+		c.Attempt, c.Started, c.Finished = r.Attempt, &r.Started, &r.Finished
+	}
+	return c, accepted || ended
 }
 
 // patient looks again for a moment when something is not there: the recorder

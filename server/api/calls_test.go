@@ -325,6 +325,14 @@ func TestCalls(t *testing.T) {
 	if c, err := b.c.Call(ctx, "d"); err != nil || c.State != model.Succeeded || string(c.Result) != "4" {
 		t.Fatalf("%+v, %v", c, err)
 	}
+	// Who accepted a call knows it before both.
+	b.broker.early = map[string]model.Call{"e": {ID: "e", Tracking: "run", Socket: "sample.do_this", State: model.Queued}}
+	if c, err := b.c.Call(ctx, "e"); err != nil || c.State != model.Queued || c.Socket != "sample.do_this" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if out, err := b.c.Result(ctx, "e", 0); err != nil || out.Done() {
+		t.Fatalf("%+v, %v", out, err)
+	}
 	began := time.Now()
 	wants(t, second(b.c.Call(ctx, "nothing")), client.CodeNotFound, "call")
 	wants(t, second(b.c.Result(ctx, "nothing", 0)), client.CodeNotFound)

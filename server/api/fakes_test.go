@@ -198,7 +198,8 @@ func value(s string) json.RawMessage { return json.RawMessage(s) }
 
 // fakeBroker plays all that reaches the broker.
 type fakeBroker struct {
-	mu       sync.Mutex // guards the fields below
+	early    map[string]model.Call // accepted, and not recorded yet
+	mu       sync.Mutex            // guards the fields below
 	sent     []Outgoing
 	again    []socket.Outgoing         // by the redriver
 	declared map[string]model.Endpoint // by own queue
@@ -221,6 +222,11 @@ func (f *fakeBroker) Submit(_ context.Context, calls []Outgoing) error {
 		f.sent = append(f.sent, calls...)
 	}
 	return f.fail
+}
+
+func (f *fakeBroker) Accepted(id string) (model.Call, bool) {
+	c, ok := f.early[id]
+	return c, ok
 }
 
 func (f *fakeBroker) Send(_ context.Context, calls []socket.Outgoing, _ []model.Call) error {

@@ -135,7 +135,10 @@ func (a *API) current(ctx context.Context, id string) (client.Outcome, error) {
 			return client.Outcome{}, err
 		}
 		if r, found := a.result(ctx, id); found {
-			return ofResult(client.Submitted{ID: id, Tracking: model.DeriveID("run", id)}, r), nil
+			return ofResult(client.Submitted{ID: id, Tracking: model.RunOf(id)}, r), nil
+		}
+		if c, ok := a.cfg.Submitter.Accepted(id); ok {
+			return client.Outcome{Submitted: client.Submitted{ID: c.ID, Tracking: c.Tracking, State: c.State}}, nil
 		}
 		if time.Now().After(end) {
 			return client.Outcome{}, err

@@ -22,9 +22,12 @@ type Outgoing struct {
 
 // Submitter makes calls durable.
 type Submitter interface {
-	// Submit returns when the broker has all calls, and a record of each
-	// (waiting when it brings one argument of a join, else queued), on disk.
+	// Submit returns when the broker has all calls on disk. Records of them
+	// (waiting when one brings an argument of a join, else queued) follow.
 	Submit(ctx context.Context, calls []Outgoing) error
+	// Accepted returns a call that was submitted here not long ago, as it was
+	// then and without its values: the history may not know it yet.
+	Accepted(id string) (model.Call, bool)
 }
 
 // Gone names things whose broker queues are not needed any more.

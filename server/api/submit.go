@@ -223,7 +223,7 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 		Origin: user(ctx), Created: time.Now().UTC(),
 	}
 	// The run of a repeated submission is the same one, too.
-	e.Tracking = model.DeriveID("run", e.ID)
+	e.Tracking = model.RunOf(e.ID)
 	o = Outgoing{Endpoint: t.endpoint}
 	if t.endpoint != nil {
 		e.Socket = t.endpoint.Socket.Name

@@ -8,9 +8,9 @@ package recorder
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +43,10 @@ type Config struct {
 type Recorder struct {
 	cfg Config
 	log *slog.Logger
+
+	mu      sync.Mutex // held while records are written; guards the fields below
+	early   []*early   // the oldest first
+	waiting map[string]*early
 }
 
 // The most that is written together: messages, and calls in them.
@@ -53,41 +57,46 @@ const (
 
 // New returns a recorder that does nothing until Run.
 func New(cfg Config) *Recorder {
-	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder")}
+	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}}
 }
 
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context) error {
+	defer r.giveBack(ctx)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.write) })
+	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.take) })
+	g.Go(func() error { return r.age(ctx) })
 	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, broker.DeadLetters, prefetch, r.log, r.bury) })
 	return g.Wait()
 }
 
-// write writes the records of the deliveries, and acks them afterwards. Large
-// values, which records refer to, are written before.
-func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery) {
-	if ds = r.keep(ctx, ds); len(ds) == 0 {
-		return
-	}
+// take writes the records of the deliveries, and acks them afterwards; those of
+// calls that have not begun wait a little for the rest of the story. Large values,
+// which records refer to, are written before.
+func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ds = r.keep(ctx, ds)
+	var told []*broker.Delivery
 	var calls []model.Call
-	var these []*broker.Delivery
-	flush := func() {
-		r.store(ctx, these, calls)
-		calls, these = nil, nil
-	}
 	for _, d := range ds {
-		var rec model.Record
-		if err := json.Unmarshal(d.Body, &rec); err != nil {
+		rec, err := model.DecodeRecord(d.Body)
+		switch {
+		case err != nil:
 			r.refuse(ctx, d, err)
+			continue
+		case !d.Redelivered && notBegun(rec.Calls):
+			r.hold(d, rec.Calls)
 			continue
 		}
 		if len(calls) > 0 && len(calls)+len(rec.Calls) > maxCalls {
-			flush()
+			r.write(ctx, told, calls)
+			told, calls = nil, nil
 		}
-		calls, these = append(calls, rec.Calls...), append(these, d)
+		told, calls = append(told, d), append(calls, rec.Calls...)
 	}
-	flush()
+	r.write(ctx, told, calls)
+	r.release(ctx, time.Now())
 }
 
 // keep writes the parts of large values among the deliveries and acks those. It
@@ -123,24 +132,44 @@ func (r *Recorder) keep(ctx context.Context, ds []*broker.Delivery) []*broker.De
 	return others
 }
 
-// store writes calls until the database has them. When it refuses a batch, the
-// messages are written one by one, so that one bad record stops no other.
-func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, calls []model.Call) {
+// record writes calls as they are now.
+func (r *Recorder) record(ctx context.Context, calls []model.Call) error {
+	return r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls) })
+}
+
+// write writes calls, with what waits about them.
+func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery, calls []model.Call) {
 	if len(ds) == 0 {
 		return
 	}
-	err := r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls) })
+	r.store(ctx, ds, r.beginnings(calls), calls)
+}
+
+// store writes calls, and what was told of them before, until the database has
+// them. When it refuses a batch, the messages are written one by one, so that one
+// bad record stops no other.
+func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before, calls []model.Call) {
+	var err error
+	if len(calls) > 0 {
+		err = r.record(ctx, append(before, calls...))
+	}
 	switch {
 	case err == nil:
 		for _, d := range ds {
 			r.ack(ctx, d)
 		}
 	case ctx.Err() != nil:
-	case len(ds) == 1:
+	case len(ds) == 1 && len(before) == 0:
 		r.refuse(ctx, ds[0], err)
 	default:
+		for i := range before {
+			if err := r.record(ctx, before[i:i+1]); err != nil {
+				r.log.Error("a record is refused", "call_id", before[i].ID, "err", err)
+			}
+		}
 		for _, d := range ds {
-			r.write(ctx, []*broker.Delivery{d})
+			rec, _ := model.DecodeRecord(d.Body) // it was read before
+			r.store(ctx, []*broker.Delivery{d}, nil, rec.Calls)
 		}
 	}
 }

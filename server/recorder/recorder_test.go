@@ -50,7 +50,9 @@ func (h *book) RecordCalls(_ context.Context, calls []model.Call) error {
 		}
 	}
 	for _, c := range calls {
-		h.calls[c.ID] = c
+		if was := h.calls[c.ID]; !was.State.Terminal() {
+			h.calls[c.ID] = c
+		}
 	}
 	select {
 	case h.news <- struct{}{}:
@@ -211,5 +213,35 @@ func TestDeadLettersAreRecorded(t *testing.T) {
 	defer cancel()
 	if r, err := b.results.Wait(waiting, "late"); err != nil || r.State != model.Expired {
 		t.Errorf("who waits hears %+v, %v", r, err)
+	}
+}
+
+// TestBeginningsWaitForEnds: the record of a call that is queued waits for its
+// end, and does not wait for ever; a record that is refused takes none with it.
+func TestBeginningsWaitForEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.record(model.Call{ID: "a", State: model.Queued}, model.Call{ID: "alone", State: model.Queued})
+	b.record(model.Call{ID: "a", State: model.Succeeded}, model.Call{ID: "unfit", State: model.Succeeded})
+	b.record(model.Call{ID: "z", State: model.Queued}, model.Call{ID: "unfit", State: model.Queued})
+	b.record(model.Call{ID: "z", State: model.Failed})
+	b.run()
+	for id, want := range map[string]model.State{"alone": model.Queued, "z": model.Failed} {
+		for b.has(id).State != want {
+			select {
+			case <-b.book.news:
+			case <-b.ctx.Done():
+				t.Fatalf("call %s is never %s", id, want)
+			}
+		}
+	}
+	b.has("a") // its end came with one that is refused
+	stats, err := b.broker.Inspect(b.ctx, socket.Records)
+	check(t, err)
+	for stats[0].Messages+stats[0].Unacked > 0 {
+		if stats, err = b.broker.Inspect(b.ctx, socket.Records); b.ctx.Err() != nil {
+			t.Fatalf("messages are left: %+v", stats)
+		}
+		check(t, err)
 	}
 }

@@ -47,7 +47,7 @@ func joinZip(t *testing.T, b *bundle) {
 	pending := got(b.PendingFired(b.ctx, 10))(t)
 	f := pending[0]
 	equal(t, "first fired", f, store.Fired{
-		ID: model.DeriveID("s", "a1", "b1"), Network: "default", Socket: "s", Tracking: "r1", Origin: "ann",
+		ID: model.DescendID("a1", "s", "b1"), Network: "default", Socket: "s", Tracking: "r1", Origin: "ann",
 		Values:   map[string]json.RawMessage{"one": raw(`"a1"`), "two": raw(`"b1"`)},
 		Arrivals: []string{"a1", "b1"}, Parents: []string{"parent-a1", "parent-b1"}, Created: f.Created,
 	})

@@ -100,7 +100,7 @@ func publishTwice(l *load, numbers []number) send {
 			calls = append(calls, socket.Outgoing{
 				To: socket.Own(model.Queue{Object: model.Object{Name: queueName}}, model.Socket{Queue: queueName, Processor: processorName, Task: "start"}),
 				Envelope: model.Envelope{
-					ID: numbers[i].call, Tracking: model.DeriveID("run", numbers[i].call), Socket: "start", Args: []json.RawMessage{numbers[i].value()}, Created: time.Now().UTC(),
+					ID: numbers[i].call, Tracking: model.RunOf(numbers[i].call), Socket: "start", Args: []json.RawMessage{numbers[i].value()}, Created: time.Now().UTC(),
 				},
 			})
 		}

@@ -1,0 +1,97 @@
+package model_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/elasticcode/flow/model"
+)
+
+// odd are texts that a decoder could take for something else than encoding/json does.
+var odd = []string{
+	``, ` `, `null`, `[]`, `{}`, ` { } `, `{"id":"a"}`, `{"ID":"a"}`, `{"id":"a","id":"b"}`, `{"id":null}`, `{"id":7}`, `{"id":"\u0041"}`,
+	`{"id":"é"}`, "{\"id\":\"\xff\"}", `{"id":"a",}`, `{"id" : "a" , "attempt" : -12 }`, `{"attempt":01}`, `{"attempt":1.5}`, `{"attempt":1e2}`,
+	`{"attempt":99999999999999999999}`, `{"attempt":- 1}`, `{"attempt":null}`, `{"args":null}`, `{"args":[]}`, `{"args":[null,true,false,-0.5e+3,"\n",[],{}]}`,
+	`{"args":[1,]}`, `{"args":[,1]}`, `{"args":[1 2]}`, `{"args":[tru]}`, `{"args":["\q"]}`, `{"args":["\u12"]}`, `{"args":[1.]}`, `{"args":[.5]}`, `{"args":[+1]}`,
+	`{"kwargs":{"a":1,"a":2}}`, `{"kwargs":{"\u0041":1}}`, `{"kwargs":null}`, `{"parents":["a",null]}`, `{"created":"2026-01-01T00:00:00Z"}`, `{"created":"today"}`,
+	`{"deadline":null}`, `{"deadline":"2026-01-01T00:00:00.5+02:00"}`, `{"unknown":{"a":[1]},"id":"a"}`, `{"id":"a"} x`, `{"id":"a"}{}`, "{\"id\":\"a\x01\"}", "{\x00}",
+	`{"calls":null}`, `{"calls":[]}`, `{"calls":[{}]}`, `{"calls":[null]}`, `{"calls":[{"id":"a","result":null,"failure":null,"events":null,"log":[]}]}`,
+	`{"calls":[{"failure":{"error":"E","message":"m"}}]}`, `{"calls":[{"failure":7}]}`, `{"calls":[{"state":"running"}],"calls":[]}`, `{"calls":[{"result":{"a":[}}]}`,
+}
+
+// TestDecode: what is decoded is what encoding/json makes of the same text, and
+// both refuse the same: for whole calls, for odd texts, and for either with a
+// character missing or another in its place.
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	var envelope model.Envelope
+	fill(t, reflect.ValueOf(&envelope).Elem())
+	var call model.Call
+	fill(t, reflect.ValueOf(&call).Elem())
+	texts := append([]string{text(t, envelope), text(t, model.Record{Calls: []model.Call{call, call, {}}})}, odd...)
+	for _, s := range texts {
+		agree(t, s)
+		step := 1 + len(s)/200 // the long ones have much that is alike
+		for i := 0; i < len(s); i += step {
+			agree(t, s[:i])
+			agree(t, s[:i]+s[i+1:])
+			for _, c := range []byte{'"', '\\', '}', ']', ',', ' ', '0', 'n', 0x00, 0xff} {
+				agree(t, s[:i]+string(c)+s[i+1:])
+			}
+		}
+	}
+}
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func agree(t *testing.T, text string) {
+	t.Helper()
+	same(t, text, model.DecodeEnvelope)
+	same(t, text, model.DecodeRecord)
+}
+
+func same[T any](t *testing.T, text string, decode func([]byte) (T, error)) {
+	t.Helper()
+	var want T
+	wantErr := json.Unmarshal([]byte(text), &want)
+	have, err := decode([]byte(text))
+	if (err != nil) != (wantErr != nil) {
+		t.Errorf("%q: have error %v, want %v", text, err, wantErr)
+	}
+	if err == nil && !reflect.DeepEqual(have, want) {
+		t.Errorf("%q:\nhave %+v\nwant %+v", text, have, want)
+	}
+}
+
+// BenchmarkDecode compares with encoding/json.
+func BenchmarkDecode(b *testing.B) {
+	var r model.Record
+	for range 100 {
+		r.Calls = append(r.Calls, usual())
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = model.DecodeRecord(data)
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var r model.Record
+			_ = json.Unmarshal(data, &r)
+		}
+	})
+}
