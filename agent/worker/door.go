@@ -176,7 +176,7 @@ func (s *session) tidy(o *door) (ended []finished) {
 	}
 	clear(o.jobs[len(kept):])
 	o.jobs = kept
-	s.giveBackAll(gone)
+	s.giveUp(gone)
 	return ended
 }
 
@@ -242,19 +242,8 @@ func (s *session) shut(name string, o *door, wait time.Duration, why string) {
 }
 
 func (s *session) giveBackJobs(o *door) {
-	s.giveBackAll(o.jobs)
+	s.giveUp(o.jobs)
 	o.jobs = nil
-}
-
-// giveBackAll returns claimed calls that have no pass to their queues, in their order.
-func (s *session) giveBackAll(jobs []*job) {
-	if len(jobs) == 0 {
-		return
-	}
-	s.unclaim(jobs...)
-	for _, j := range jobs {
-		s.release(j.Delivery)
-	}
 }
 
 // unclaim gives claims back.

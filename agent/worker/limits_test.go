@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/result"
@@ -386,6 +387,42 @@ func TestWaitingCostsNearlyNothing(t *testing.T) {
 	}
 	if n := b.left(); n < 19 {
 		t.Errorf("%d calls are in the queue, and 19 wait", n)
+	}
+}
+
+// TestLimitedIsTold: that calls wait for a limit is news.
+func TestLimitedIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, echo, func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} })
+	if got, _, err := b.results.Take(b.ctx, "socket//source", 1.0/3600, 1, 1); err != nil || got != 1 {
+		t.Fatal(got, err)
+	}
+	_, _, events := b.connect()
+	heard := make(chan event.Message, 100)
+	ctx, cancel := context.WithCancel(b.ctx)
+	var listening sync.WaitGroup
+	ready := make(chan struct{})
+	listening.Go(func() {
+		_ = events.Subscribe(ctx, event.Subscription{Pattern: "p.task"}, heard, func() { close(ready) })
+	})
+	defer listening.Wait()
+	defer cancel()
+	<-ready
+	b.start("1", nil)
+	b.send("a", 1)
+	var it item
+	for it.State != "limited" {
+		select {
+		case m := <-heard:
+			if err := json.Unmarshal(m.Data, &it); err != nil {
+				t.Fatal(err)
+			}
+		case <-b.ctx.Done():
+			t.Fatal("nothing was told")
+		}
+	}
+	if it.Call != "a" || it.Socket != "source" {
+		t.Errorf("told was %+v", it)
 	}
 }
 
