@@ -98,6 +98,9 @@ const (
 	HeaderDeadQueue  = "flow-dead-queue"  // the queue it was in
 )
 
+// ReasonExpired is why a message is in DeadLetters that waited for too long.
+const ReasonExpired = "expired"
+
 // Stats is what a broker says of a queue now.
 type Stats struct {
 	Queue     string

@@ -34,6 +34,8 @@ type Submission struct {
 	// ID makes the submission repeatable: the same id is the same call. A UUID
 	// becomes the id of the call; of any other text one is derived.
 	ID string `json:"id,omitempty" maxLength:"255" doc:"Makes the submission repeatable: the same id is the same call"`
+	// Priority is begun before lower ones; empty: normal.
+	Priority model.Priority `json:"priority,omitempty" enum:"high,normal,low" doc:"Calls of a higher priority are begun before those of a lower one that wait at the same processor; left out: normal. The calls that follow have it, too"`
 	// DeadlineMS is in how many milliseconds the call must have begun.
 	DeadlineMS int64 `json:"deadline_ms,omitempty" minimum:"0" doc:"In how many milliseconds the call must have begun; else it expires"`
 }

@@ -91,6 +91,8 @@ type Call struct {
 	Argument  string `json:"argument,omitempty"` // the one argument of a join that it delivers
 	Joined    string `json:"joined,omitempty"`   // the call that a delivered argument became part of
 	State     State  `json:"state"`
+	// Priority is its class; empty: normal.
+	Priority Priority `json:"priority,omitempty"`
 	// Attempt counts the runs of the code, from 1; 0 before the first.
 	Attempt int                        `json:"attempt"`
 	Args    []json.RawMessage          `json:"args,omitempty"`

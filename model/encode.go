@@ -29,6 +29,7 @@ func (c *Call) AppendJSON(b []byte) ([]byte, error) {
 	o.present("argument", c.Argument)
 	o.present("joined", c.Joined)
 	o.text("state", string(c.State))
+	o.present("priority", string(c.Priority))
 	o.key("attempt")
 	o.b = strconv.AppendInt(o.b, int64(c.Attempt), 10)
 	o.values("args", c.Args)

@@ -33,9 +33,12 @@ type Envelope struct {
 	Refs []Ref `json:"refs,omitempty"`
 	// Argument says that the one value in Args is for this argument of a join.
 	Argument string `json:"argument,omitempty"`
-	Plug     string `json:"plug,omitempty"`    // the plug that made it
-	Attempt  int    `json:"attempt,omitempty"` // runs of the code so far
-	Crashes  int    `json:"crashes,omitempty"` // runs that ended with the process
+	// Priority is the class of the call; the calls that follow have it, too.
+	// Empty: normal.
+	Priority Priority `json:"priority,omitempty"`
+	Plug     string   `json:"plug,omitempty"`    // the plug that made it
+	Attempt  int      `json:"attempt,omitempty"` // runs of the code so far
+	Crashes  int      `json:"crashes,omitempty"` // runs that ended with the process
 	// Before is how many runs of the code there were when a person had the call
 	// run again: the attempts that its socket allows are counted from there.
 	Before   int        `json:"before,omitempty"`
@@ -64,6 +67,9 @@ func (e Envelope) Check() error {
 		return fmt.Errorf("call %s needs a tracking id", e.ID)
 	case e.Argument != "" && len(e.Args) != 1:
 		return fmt.Errorf("call %s is for argument %s and must bring exactly one value, not %d", e.ID, e.Argument, len(e.Args))
+	}
+	if err := e.Priority.Check(); err != nil {
+		return fmt.Errorf("call %s: %w", e.ID, err)
 	}
 	if len(e.Refs) > 0 {
 		return e.checkRefs()
@@ -138,7 +144,7 @@ func (e Envelope) Call(state State) Call {
 	}
 	return Call{
 		ID: e.ID, Tracking: e.Tracking, Parents: e.Parents, Network: network, Socket: e.Socket,
-		Plug: e.Plug, Argument: e.Argument, State: state, Attempt: e.Attempt,
+		Plug: e.Plug, Argument: e.Argument, Priority: e.Priority.Brief(), State: state, Attempt: e.Attempt,
 		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Refs: e.Refs, Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
 	}
 }

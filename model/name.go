@@ -16,7 +16,7 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 // CheckName tells what is wrong with the name of a kind of object ("queue",
 // "socket", …), or returns nil. Names become parts of queue names, channels and
-// paths, hence the narrow alphabet; ':' and '/' are kept for the engine.
+// paths, hence the narrow alphabet; ':', '/' and '!' are kept for the engine.
 func CheckName(kind, name string) error {
 	switch {
 	case name == "":

@@ -45,6 +45,9 @@ func (q Queue) Check() error {
 	return nil
 }
 
+// ReachesAll tells whether a call reaches every socket on the queue.
+func (q Queue) ReachesAll() bool { return q.Type == Topic || q.Type == Fanout }
+
 // QueueDepth is what the broker says of one of its queues.
 type QueueDepth struct {
 	Name      string `json:"name"`      // the broker queue

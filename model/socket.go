@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -56,6 +57,8 @@ func (s Socket) Check() error {
 		return fmt.Errorf("socket %s needs a queue", s.Name)
 	case s.Task == "":
 		return fmt.Errorf("socket %s needs a task: name a function of the processor's module", s.Name)
+	case strings.Contains(s.Task, "!"):
+		return fmt.Errorf("socket %s: task %q: a function whose name has a '!' cannot be exposed: queue names need it", s.Name, s.Task)
 	case s.MaxAttempts < 1 || s.MaxAttempts > 1000:
 		return fmt.Errorf("socket %s: max attempts %d: use 1 to 1000", s.Name, s.MaxAttempts)
 	case s.TimeoutMS <= 0:

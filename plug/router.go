@@ -44,7 +44,7 @@ func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgo
 			continue
 		}
 		next = append(next, socket.Outgoing{
-			To: address(edge),
+			To: address(edge, call.Priority),
 			Envelope: model.Envelope{
 				ID:       model.DescendID(call.ID, edge.Plug.ID, "0"),
 				Tracking: call.Tracking,
@@ -54,6 +54,7 @@ func Route(ep *model.Endpoint, call model.Envelope, out Outcome) ([]socket.Outgo
 				Args:     []json.RawMessage{value},
 				Refs:     refs,
 				Argument: edge.Plug.Argument,
+				Priority: call.Priority,
 				Plug:     edge.Plug.Name,
 				Origin:   call.Origin,
 				Created:  out.Finished,
@@ -139,13 +140,19 @@ func valueFor(p model.Plug, call model.Envelope, out Outcome) (value json.RawMes
 }
 
 // address is where a plug delivers: its own queue if it has one, else the join
-// if the value is one argument of it, else the target's queue.
-func address(e model.Edge) socket.Address {
+// if the value is one argument of it, else the target's queue. Calls of other
+// than normal priority pass by the edge's own queue, where they would wait
+// behind the rest. A fanout or topic queue has them like all others: who else is
+// on it is not known here, and its workers begin them in order of priority.
+func address(e model.Edge, p model.Priority) socket.Address {
+	class, special := socket.Class(e.Target, p)
 	switch {
-	case e.Plug.Queue != "":
+	case e.Plug.Queue != "" && !special:
 		return socket.Edge(e.Plug)
 	case e.Plug.Argument != "":
 		return socket.Address{Key: socket.Joins}
+	case special && (e.Plug.Queue != "" || !e.TargetQueue.ReachesAll()):
+		return class
 	}
 	return socket.Own(e.TargetQueue, e.Target)
 }

@@ -189,3 +189,31 @@ func TestArguments(t *testing.T) {
 		t.Errorf("references %v do not follow their values", refs)
 	}
 }
+
+// TestRouteInheritsThePriority: what follows has the priority of its call, and
+// passes by queues where it would wait behind the rest.
+func TestRouteInheritsThePriority(t *testing.T) {
+	t.Parallel()
+	own, join, all := edge("own", model.PlugResult), edge("join", model.PlugResult), edge("all", model.PlugResult)
+	own.Plug.Queue, join.Plug.Queue, join.Plug.Argument = "edges", "edges", "one"
+	all.TargetQueue.Type = model.Fanout
+	ep := endpoint(edge("plain", model.PlugResult), own, join, all)
+	class := socket.Address{Key: "p!high", Own: "q.p.t"}
+	exchange := socket.Address{Exchange: "q", Key: "q.p.t"}
+	for priority, want := range map[model.Priority][]socket.Address{
+		"":         {exchange, {Key: "edges:own"}, {Key: "edges:join"}, exchange},
+		model.High: {class, class, {Key: socket.Joins}, exchange},
+	} {
+		c := call
+		c.Priority = priority
+		next, err := Route(ep, c, Outcome{Value: json.RawMessage("1")})
+		if err != nil || len(next) != len(want) {
+			t.Fatalf("%d calls, %v", len(next), err)
+		}
+		for i, n := range next {
+			if n.To != want[i] || n.Envelope.Priority != priority {
+				t.Errorf("priority %q: %s goes to %+v with priority %q, want %+v", priority, n.Envelope.Plug, n.To, n.Envelope.Priority, want[i])
+			}
+		}
+	}
+}

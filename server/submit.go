@@ -84,6 +84,9 @@ func destination(c api.Outgoing) socket.Address {
 	case c.Envelope.Argument != "":
 		return socket.Address{Key: socket.Joins}
 	}
+	if class, ok := socket.Class(c.Endpoint.Socket, c.Envelope.Priority); ok {
+		return class // the API has made a call of each socket that a fanout queue reaches
+	}
 	return socket.Own(c.Endpoint.Queue, c.Endpoint.Socket)
 }
 

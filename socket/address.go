@@ -9,6 +9,7 @@
 //	Q.P.T    the socket's own queue, bound to exchange Q
 //	M.T      one queue shared by every processor that exposes the function
 //	K:X      the queue that edge X has for itself
+//	P!high   calls of a class for all sockets of the processor; also P!low
 //
 // A network other than "default" puts "<network>/" before each.
 package socket
@@ -28,6 +29,8 @@ const (
 type Address struct {
 	Exchange string // empty: the queue named Key
 	Key      string
+	// Own is, of the address of a class, the own queue of the socket that is called.
+	Own string
 }
 
 // Own is the address of the socket on its queue object's exchange. On a fanout
@@ -60,7 +63,8 @@ func SharedQueue(network, module, task string) string {
 // EdgeQueue names the broker queue that a plug has for itself.
 func EdgeQueue(p model.Plug) string { return scope(p.Network) + p.Queue + ":" + p.Name }
 
-// Queues names the broker queues that a worker with this endpoint takes calls from.
+// Queues names the broker queues that a worker takes calls of this endpoint alone
+// from; ClassQueues are those that it takes calls of all its endpoints from.
 func Queues(e model.Endpoint) []string {
 	out := []string{OwnQueue(e.Socket), SharedQueue(e.Socket.Network, e.Module, e.Socket.Task)}
 	for _, p := range e.In {
@@ -89,7 +93,8 @@ func scope(network string) string {
 }
 
 // Topology is what has to exist on the broker for an endpoint: its exchange and
-// the queues that its worker takes calls from.
+// the queues that its worker takes calls from. Those of the classes are the same
+// for all sockets of a processor.
 func Topology(e model.Endpoint) broker.Topology {
 	own := Own(e.Queue, e.Socket)
 	t := broker.Topology{
@@ -98,6 +103,9 @@ func Topology(e model.Endpoint) broker.Topology {
 			{Name: own.Key, Limits: limits(e.Queue), Bindings: []broker.Binding{{Exchange: own.Exchange, Key: bindingKey(e.Queue, own.Key)}}},
 			{Name: SharedQueue(e.Socket.Network, e.Module, e.Socket.Task)},
 		},
+	}
+	for _, name := range ClassQueues(e.Socket.Network, e.Socket.Processor) {
+		t.Queues = append(t.Queues, broker.Queue{Name: name})
 	}
 	for _, p := range e.In {
 		t.Queues = append(t.Queues, broker.Queue{Name: EdgeQueue(p)})

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,6 +22,12 @@ type Received struct {
 	At     time.Time
 }
 
+// inQueue is for whom the calls of a queue are.
+type inQueue struct {
+	endpoint *model.Endpoint            // all of them; nil in a class queue
+	sockets  map[string]*model.Endpoint // in a class queue: by the name of the socket
+}
+
 type consumer interface {
 	Consume(ctx context.Context, queue string, prefetch int, out chan<- *broker.Delivery) error
 }
@@ -36,9 +43,9 @@ type Receiver struct {
 	log    *slog.Logger
 	in     chan *broker.Delivery
 
-	mu        sync.Mutex // guards the fields below
-	endpoints map[string]*model.Endpoint
-	paused    map[string]bool // sockets whose calls are not taken now
+	mu        sync.Mutex         // guards the fields below
+	endpoints map[string]inQueue // by queue
+	paused    map[string]bool    // sockets whose calls are not taken now
 	consuming map[string]consuming
 	prefetch  int
 	ctx       context.Context // of Run; nil before and after
@@ -65,7 +72,7 @@ const (
 func NewReceiver(b consumer, log *slog.Logger) *Receiver {
 	return &Receiver{
 		broker: b, log: log, in: make(chan *broker.Delivery, prefetchFlood),
-		endpoints: map[string]*model.Endpoint{}, paused: map[string]bool{}, consuming: map[string]consuming{}, prefetch: prefetchFirst,
+		endpoints: map[string]inQueue{}, paused: map[string]bool{}, consuming: map[string]consuming{}, prefetch: prefetchFirst,
 	}
 }
 
@@ -94,9 +101,15 @@ func (r *Receiver) Set(endpoints []model.Endpoint) {
 	defer r.mu.Unlock()
 	clear(r.endpoints)
 	clear(r.paused)
+	sockets := make(map[string]*model.Endpoint, len(endpoints))
 	for i := range endpoints {
-		for _, q := range Queues(endpoints[i]) {
-			r.endpoints[q] = &endpoints[i]
+		e := &endpoints[i]
+		sockets[e.Socket.Name] = e
+		for _, q := range Queues(*e) {
+			r.endpoints[q] = inQueue{endpoint: e}
+		}
+		for _, q := range ClassQueues(e.Socket.Network, e.Socket.Processor) {
+			r.endpoints[q] = inQueue{sockets: sockets}
 		}
 	}
 	r.reconcile()
@@ -119,11 +132,11 @@ func (r *Receiver) Resume(socket string) {
 	r.reconcile()
 }
 
-// Endpoint returns the endpoint that takes from a queue now, or nil.
+// Endpoint returns the endpoint that alone takes from a queue now, or nil.
 func (r *Receiver) Endpoint(queue string) *model.Endpoint {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.endpoints[queue]
+	return r.endpoints[queue].endpoint
 }
 
 // Pace tells how long a call takes now, on average; the receiver takes more or
@@ -155,7 +168,11 @@ func prefetchFor(perCall time.Duration) int {
 
 // prefetchOf is how many calls of an endpoint are taken ahead from a queue: of
 // one with a limit, about those that may begin within a tenth of a second.
-func (r *Receiver) prefetchOf(e *model.Endpoint) int {
+func (r *Receiver) prefetchOf(in inQueue) int {
+	e := in.endpoint
+	if e == nil { // a class: what a limit holds up goes back, and is in nobody's way
+		return r.prefetch
+	}
 	if e.Socket.MaxRunning > 0 {
 		return prefetchSlow
 	}
@@ -174,23 +191,29 @@ func (r *Receiver) prefetchOf(e *model.Endpoint) int {
 	return ahead
 }
 
+// rests tells whether nothing is taken from a queue now. The calls of a class
+// are for several sockets.
+func (r *Receiver) rests(in inQueue) bool {
+	return in.endpoint != nil && r.paused[in.endpoint.Socket.Name]
+}
+
 // reconcile starts and stops consuming so that it fits the endpoints; mu is held.
 func (r *Receiver) reconcile() {
 	if r.ctx == nil {
 		return
 	}
 	for q, c := range r.consuming {
-		if e, ok := r.endpoints[q]; !ok || r.paused[e.Socket.Name] || c.prefetch != r.prefetchOf(e) {
+		if in, ok := r.endpoints[q]; !ok || r.rests(in) || c.prefetch != r.prefetchOf(in) {
 			c.cancel()
 			delete(r.consuming, q)
 		}
 	}
-	for q, e := range r.endpoints {
-		if _, ok := r.consuming[q]; ok || r.paused[e.Socket.Name] {
+	for q, in := range r.endpoints {
+		if _, ok := r.consuming[q]; ok || r.rests(in) {
 			continue
 		}
 		ctx, cancel := context.WithCancel(r.ctx)
-		prefetch := r.prefetchOf(e)
+		prefetch := r.prefetchOf(in)
 		r.consuming[q] = consuming{cancel, prefetch}
 		r.wg.Go(func() { r.consume(ctx, q, prefetch) })
 	}
@@ -223,17 +246,26 @@ var ErrNotForUs = errors.New("no endpoint takes from this queue any more")
 // delivery is still to be settled.
 func (r *Receiver) Open(d *broker.Delivery) (Received, error) {
 	r.mu.Lock()
-	ep := r.endpoints[d.Queue]
+	in, ok := r.endpoints[d.Queue]
 	r.mu.Unlock()
-	if ep == nil {
+	if !ok {
 		return Received{}, ErrNotForUs
 	}
 	env, err := Decode(d.Body)
 	if err != nil {
 		return Received{}, err
 	}
+	ep, now := in.endpoint, time.Now()
+	if ep == nil {
+		if ep = in.sockets[env.Socket]; ep == nil {
+			return Received{}, fmt.Errorf("socket %q: %w", env.Socket, ErrNotHere)
+		}
+		if overTime(d, ep.Queue, now) {
+			return Received{}, ErrOverTime
+		}
+	}
 	return Received{
-		Envelope: address(env, ep, d.Queue), Endpoint: ep, Delivery: d, At: time.Now(),
+		Envelope: address(env, ep, d.Queue), Endpoint: ep, Delivery: d, At: now,
 		Repeat: d.Redelivered || d.Headers[broker.HeaderRepeat] != "",
 	}, nil
 }
@@ -247,9 +279,17 @@ func address(env model.Envelope, ep *model.Endpoint, queue string) model.Envelop
 	}
 	if env.Socket != ep.Socket.Name {
 		if queue == OwnQueue(ep.Socket) && env.Socket != "" {
-			env.ID = model.DescendID(env.ID, "socket", ep.Socket.Name)
+			return Copy(env, ep.Socket)
 		}
 		env.Socket = ep.Socket.Name
 	}
+	return env
+}
+
+// Copy is the call that another socket on the same fanout or topic queue makes
+// of a call.
+func Copy(env model.Envelope, s model.Socket) model.Envelope {
+	env.ID = model.DescendID(env.ID, "socket", s.Name)
+	env.Socket = s.Name
 	return env
 }

@@ -97,23 +97,23 @@ func started(t *testing.T, endpoints ...model.Endpoint) (*Receiver, *watched) {
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	r, w := started(t, endpoint("a"), endpoint("b"))
-	both := map[string]int{"q.p.a": 8, "m.a": 8, "k:edge-a": 8, "q.p.b": 8, "m.b": 8, "k:edge-b": 8}
-	only := map[string]int{"q.p.b": 8, "m.b": 8, "k:edge-b": 8}
+	both := map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8, "k:edge-a": 8, "q.p.b": 8, "m.b": 8, "k:edge-b": 8}
+	only := map[string]int{"p!high": 8, "p!low": 8, "q.p.b": 8, "m.b": 8, "k:edge-b": 8}
 	w.want(t, both)
 	r.Pause("a")
 	r.Pause("a")
 	w.want(t, only)
 	r.Pace(time.Second) // a paused socket stays paused
-	w.want(t, map[string]int{"q.p.b": 2, "m.b": 2, "k:edge-b": 2})
+	w.want(t, map[string]int{"p!high": 2, "p!low": 2, "q.p.b": 2, "m.b": 2, "k:edge-b": 2})
 	r.Pace(10 * time.Millisecond)
 	w.want(t, only)
 	r.Resume("a")
 	w.want(t, both)
 	r.Pause("b")
 	r.Pause("a")
-	w.want(t, map[string]int{})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8}) // they are for all sockets
 	r.Set([]model.Endpoint{endpoint("a")})
-	w.want(t, map[string]int{"q.p.a": 8, "m.a": 8, "k:edge-a": 8})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8, "k:edge-a": 8})
 }
 
 // TestPauseOfASharedQueue: a queue that two sockets could take from belongs to
@@ -122,12 +122,12 @@ func TestPauseOfASharedQueue(t *testing.T) {
 	t.Parallel()
 	other := endpoint("b", func(e *model.Endpoint) { e.Socket.Task, e.Socket.Queue, e.In = "a", "r", nil })
 	r, w := started(t, endpoint("a", func(e *model.Endpoint) { e.In = nil }), other)
-	w.want(t, map[string]int{"q.p.a": 8, "r.p.a": 8, "m.a": 8})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "r.p.a": 8, "m.a": 8})
 	r.Pause("a")
-	w.want(t, map[string]int{"r.p.a": 8, "m.a": 8})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "r.p.a": 8, "m.a": 8})
 	r.Resume("a")
 	r.Pause("b")
-	w.want(t, map[string]int{"q.p.a": 8})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8})
 	if e := r.Endpoint("m.a"); e == nil || e.Socket.Name != "b" {
 		t.Errorf("the shared queue belongs to %+v", e)
 	}
@@ -143,12 +143,12 @@ func TestLimitsBoundWhatIsTakenAhead(t *testing.T) {
 		endpoint("proc", none, func(e *model.Endpoint) { e.ProcessorLimit.Rate = "300/s" }))
 	r.Pace(100 * time.Microsecond)
 	w.want(t, map[string]int{
-		"q.p.free": 256, "m.free": 256, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 8, "m.mid": 8,
+		"p!high": 256, "p!low": 256, "q.p.free": 256, "m.free": 256, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 8, "m.mid": 8,
 		"q.p.fast": 256, "m.fast": 256, "q.p.few": 2, "m.few": 2, "q.p.proc": 32, "m.proc": 32,
 	})
 	r.Pace(time.Second)
 	w.want(t, map[string]int{
-		"q.p.free": 2, "m.free": 2, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 2, "m.mid": 2,
+		"p!high": 2, "p!low": 2, "q.p.free": 2, "m.free": 2, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 2, "m.mid": 2,
 		"q.p.fast": 2, "m.fast": 2, "q.p.few": 2, "m.few": 2, "q.p.proc": 2, "m.proc": 2,
 	})
 }

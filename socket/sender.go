@@ -67,6 +67,9 @@ func Encode(c Outgoing) (broker.Message, error) {
 	if c.Repeat {
 		m.Headers = map[string]string{broker.HeaderRepeat: "1"}
 	}
+	if c.To.Own != "" {
+		Stamp(&m, c.To.Own, time.Now())
+	}
 	return m, nil
 }
 

@@ -23,6 +23,7 @@ type callRow struct {
 	Argument   string `gorm:"not null"`
 	Joined     string `gorm:"not null"`
 	State      string `gorm:"not null"`
+	Priority   string `gorm:"not null"` // empty: normal
 	Attempt    int    `gorm:"not null"`
 	// Progress orders what is known of a call: see progress.
 	Progress int64 `gorm:"not null"`
@@ -105,7 +106,7 @@ func (r callRow) call() (model.Call, error) {
 	c := model.Call{
 		ID: r.ID, Tracking: r.Tracking, Network: r.Network, Socket: r.Socket, Queue: r.Queue,
 		Processor: r.Processor, Module: r.Module, Task: r.Task, Commit: r.CommitHash,
-		Plug: r.Plug, Argument: r.Argument, Joined: r.Joined, State: model.State(r.State), Attempt: r.Attempt,
+		Plug: r.Plug, Argument: r.Argument, Joined: r.Joined, State: model.State(r.State), Priority: model.Priority(r.Priority), Attempt: r.Attempt,
 		Result: json.RawMessage(r.Result), Origin: r.Origin, Node: r.Node, Worker: r.Worker,
 		Created: r.Created.time(), Received: timeOf(r.Received), Started: timeOf(r.Started), Finished: timeOf(r.Finished), Deadline: timeOf(r.Deadline),
 		Parents: []string{},

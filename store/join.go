@@ -27,9 +27,10 @@ type Arrival struct {
 	Tracking string
 	// Parent is the call that the value is the output of; empty when the
 	// arrival itself is the call.
-	Parent  string
-	Origin  string
-	Created time.Time
+	Parent   string
+	Origin   string
+	Priority model.Priority // empty: normal
+	Created  time.Time
 }
 
 // Fired is a join whose arguments have met: a call that is to be made.
@@ -39,6 +40,7 @@ type Fired struct {
 	Socket   string
 	Tracking string                     // of the first argument
 	Origin   string                     // of the first argument
+	Priority model.Priority             // the highest of those of the arguments that came new
 	Values   map[string]json.RawMessage // by argument
 	Refs     []model.Ref                // the large ones among them, at "/ARGUMENT"
 	Arrivals []string                   // their ids, in the order of the arguments
@@ -73,6 +75,7 @@ type arrivalRow struct {
 	Tracking string `gorm:"not null"`
 	Parent   string `gorm:"not null"`
 	Origin   string `gorm:"not null"`
+	Priority string `gorm:"not null"`
 	Created  stamp  `gorm:"not null"`
 	Used     bool   `gorm:"not null"` // policy latest: it has met others, and stays
 	Settled  *stamp `gorm:"index:idx_join_arrivals_settled,where:settled IS NOT NULL"`
@@ -84,7 +87,7 @@ func (arrivalRow) TableName() string { return "join_arrivals" }
 func (r arrivalRow) arrival() (Arrival, error) {
 	a := Arrival{
 		ID: r.ID, Network: r.Network, Socket: r.Socket, Policy: model.JoinPolicy(r.Policy), Argument: r.Argument,
-		Value: json.RawMessage(r.Value), Tracking: r.Tracking, Parent: r.Parent, Origin: r.Origin, Created: r.Created.time(),
+		Value: json.RawMessage(r.Value), Tracking: r.Tracking, Parent: r.Parent, Origin: r.Origin, Priority: model.Priority(r.Priority), Created: r.Created.time(),
 	}
 	if err := decode(r.Refs, &a.Refs); err != nil {
 		return a, err
@@ -99,6 +102,7 @@ type firedRow struct {
 	Socket   string   `gorm:"not null"`
 	Tracking string   `gorm:"not null"`
 	Origin   string   `gorm:"not null"`
+	Priority string   `gorm:"not null"`
 	Values   document `gorm:"column:argument_values;not null"`
 	Refs     document
 	Arrivals document `gorm:"not null"`
@@ -111,7 +115,8 @@ func (firedRow) TableName() string { return "join_fired" }
 
 func (r firedRow) fired() (Fired, error) {
 	f := Fired{
-		ID: r.ID, Network: r.Network, Socket: r.Socket, Tracking: r.Tracking, Origin: r.Origin, Created: r.Created.time(),
+		ID: r.ID, Network: r.Network, Socket: r.Socket, Tracking: r.Tracking, Origin: r.Origin,
+		Priority: model.Priority(r.Priority), Created: r.Created.time(),
 	}
 	for _, part := range []struct {
 		from document
@@ -258,7 +263,7 @@ func insertArrivals(tx *gorm.DB, arrivals []Arrival) ([]arrivalRow, error) {
 		rows = append(rows, arrivalRow{
 			ID: a.ID, Network: a.Network, Socket: a.Socket, Policy: string(a.Policy), Needs: encodeList(a.Needs),
 			Argument: a.Argument, Value: present(a.Value), Refs: encodeList(a.Refs), Tracking: a.Tracking, Parent: a.Parent,
-			Origin: clean(a.Origin), Created: stamp(a.Created),
+			Origin: clean(a.Origin), Priority: string(a.Priority.Brief()), Created: stamp(a.Created),
 		})
 	}
 	if len(rows) == 0 {

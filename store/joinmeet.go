@@ -22,7 +22,7 @@ type meeting struct {
 
 // light is what is read of arrivals to find out which ones meet: all but the
 // values, which may be large and many.
-var light = []string{"seq", "id", "network", "socket", "policy", "needs", "argument", "tracking", "parent", "origin", "created", "used"}
+var light = []string{"seq", "id", "network", "socket", "policy", "needs", "argument", "tracking", "parent", "origin", "priority", "created", "used"}
 
 // openAt selects arrivals at the socket of a that may meet others, in order of arrival.
 func openAt(tx *gorm.DB, a Arrival) *gorm.DB {
@@ -158,7 +158,7 @@ func fire(tx *gorm.DB, a Arrival, m meeting) ([]Fired, error) {
 		}
 		fired, refs = append(fired, f), append(refs, f.Refs...)
 		rows = append(rows, firedRow{
-			ID: f.ID, Network: f.Network, Socket: f.Socket, Tracking: f.Tracking, Origin: f.Origin,
+			ID: f.ID, Network: f.Network, Socket: f.Socket, Tracking: f.Tracking, Origin: f.Origin, Priority: string(f.Priority),
 			Values: encode(f.Values), Refs: encodeList(f.Refs), Arrivals: encodeList(f.Arrivals), Parents: encodeList(f.Parents), Created: stamp(f.Created),
 		})
 	}
@@ -215,6 +215,7 @@ func newFired(a Arrival, set []arrivalRow, values map[int64]arrivalRow) (Fired, 
 		Network: a.Network, Socket: a.Socket, Tracking: set[0].Tracking, Origin: set[0].Origin,
 		Values: make(map[string]json.RawMessage, len(set)), Created: now(),
 	}
+	f.Priority = priorityOf(set)
 	for _, r := range set {
 		f.Values[r.Argument] = json.RawMessage(values[r.Seq].Value)
 		var refs []model.Ref
@@ -230,4 +231,16 @@ func newFired(a Arrival, set []arrivalRow, values map[int64]arrivalRow) (Fired, 
 	}
 	f.ID = model.DescendID(f.Arrivals[0], append([]string{a.Socket}, f.Arrivals[1:]...)...)
 	return f, nil
+}
+
+// priorityOf is the highest priority of what met. A value that has met others
+// before, and stays for more to come (policy latest), asks for nothing any more.
+func priorityOf(set []arrivalRow) model.Priority {
+	out := model.Low
+	for _, r := range set {
+		if !r.Used {
+			out = model.Higher(out, model.Priority(r.Priority))
+		}
+	}
+	return out.Brief()
 }

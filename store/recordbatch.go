@@ -63,6 +63,7 @@ func callBatch(calls []call) Batch {
 		text("argument", calls, func(c call) string { return clean(c.Argument) }),
 		text("joined", calls, func(c call) string { return clean(c.Joined) }),
 		text("state", calls, func(c call) string { return string(c.State) }),
+		text("priority", calls, func(c call) string { return clean(string(c.Priority.Brief())) }),
 		numbers("attempt", calls, func(c call) int64 { return int64(c.Attempt) }),
 		numbers("progress", calls, func(c call) int64 { return progress(c.State, c.Attempt) }),
 		documents("parents", calls, func(c call) document { return encodeList(c.Parents) }),

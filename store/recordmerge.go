@@ -29,6 +29,7 @@ func merge(was, is model.Call) model.Call {
 	} {
 		*f.to = first(f.was, f.is)
 	}
+	out.Priority = model.Priority(first(string(was.Priority), string(is.Priority)))
 	out.Parents, out.Args, out.Kwargs, out.Deadline = was.Parents, was.Args, was.Kwargs, was.Deadline
 	if len(out.Parents) == 0 {
 		out.Parents = is.Parents
@@ -79,7 +80,7 @@ var callConflict = func() string {
 			set = append(set, c+" = "+strings.NewReplacer("WINS", wins, "IS", "excluded."+c, "WAS", "calls."+c).Replace(format))
 		}
 	}
-	add("CASE WHEN WAS = '' THEN IS ELSE WAS END", "tracking", "socket", "plug", "argument", "origin")
+	add("CASE WHEN WAS = '' THEN IS ELSE WAS END", "tracking", "socket", "plug", "argument", "origin", "priority")
 	add("COALESCE(WAS, IS)", "parents", "args", "kwargs", "deadline")
 	add("CASE WHEN IS < WAS THEN IS ELSE WAS END", "created")
 	add("CASE WHEN WAS = '' OR IS <> '' AND WINS THEN IS ELSE WAS END",

@@ -140,23 +140,23 @@ func (s *session) publish(batch []finished) bool {
 // mark says of messages that they may have been published before.
 func mark(msgs []broker.Message) {
 	for i := range msgs {
-		headers := maps.Clone(msgs[i].Headers)
-		if headers == nil {
-			headers = map[string]string{}
-		}
-		headers[broker.HeaderRepeat] = "1"
-		msgs[i].Headers = headers
+		msgs[i].Headers = repeated(msgs[i].Headers)
 	}
 }
 
 // undelivered returns the messages that are still to be published. One that
-// reaches no queue (its target was deleted a moment ago) goes to the dead letters.
+// reaches no queue (its target was deleted a moment ago) goes to the dead letters;
+// one for a class of a processor that has none, first to its socket's own queue.
 func (s *session) undelivered(msgs []broker.Message, errs []error) []broker.Message {
 	var left []broker.Message
 	for i, m := range msgs {
 		switch err := errs[i]; {
 		case err == nil:
 		case errors.Is(err, broker.ErrUnroutable) && m.Key != socket.Records:
+			if home, ok := socket.Home(m); ok {
+				left = append(left, home)
+				continue
+			}
 			s.w.log.Error("a call reaches no queue and goes to the dead letters", "call_id", m.ID, "queue", m.Key)
 			headers := maps.Clone(m.Headers)
 			if headers == nil {
@@ -232,6 +232,9 @@ func (s *session) copyOf(f finished) []broker.Message {
 	}
 	m := f.job.Delivery.Message
 	m.ID, m.Body, m.Exchange, m.Key, m.Delay = env.ID, body, "", f.job.Delivery.Queue, f.delay
+	if socket.InClass(m.Key) {
+		socket.Stamp(&m, socket.OwnQueue(f.job.Endpoint.Socket), time.Now().Add(f.delay))
+	}
 	return []broker.Message{m}
 }
 

@@ -16,7 +16,7 @@ import (
 // are only used by run.
 type host struct {
 	s       *session
-	waiting []*job // claimed, not in the pipe yet
+	waiting line   // claimed, not in the pipe yet
 	pipe    []*job // sent, in order: the first one runs
 	overdue *job   // the call whose run was ended for taking too long
 	watch   *time.Timer
@@ -53,8 +53,7 @@ func (h *host) run() error {
 	jobs, replies := h.s.jobs, h.s.proc.Replies()
 	for {
 		if jobs == nil {
-			h.giveUp(h.waiting) // draining: what has not begun is for others
-			h.waiting = nil
+			h.giveUp(h.waiting.clear()) // draining: what has not begun is for others
 			if len(h.pipe) == 0 {
 				return h.close()
 			}
@@ -66,7 +65,7 @@ func (h *host) run() error {
 				jobs = nil
 				continue
 			}
-			h.waiting = append(h.waiting, batch...)
+			h.waiting.join(batch)
 		case r, ok := <-replies:
 			if !ok {
 				return h.died(jobs)
@@ -90,20 +89,21 @@ func (h *host) run() error {
 
 // feed sends waiting calls into the pipe as far as the window allows.
 func (h *host) feed() {
-	n := min(h.s.pace.window()-len(h.pipe), len(h.waiting))
+	n := min(h.s.pace.window()-len(h.pipe), h.waiting.size())
 	if n <= 0 || h.overdue != nil || h.cancelled != nil {
 		return
 	}
+	next := h.waiting.next(n)
 	invs := make([]processor.Invocation, n)
-	for i, j := range h.waiting[:n] {
+	for i, j := range next {
 		invs[i] = invocation(j)
 	}
 	if err := h.s.proc.Send(invs...); err != nil {
+		h.waiting.join(next)
 		return // it has died: replies will be closed
 	}
 	idle := len(h.pipe) == 0
-	h.pipe = append(h.pipe, h.waiting[:n]...)
-	h.waiting = h.waiting[n:]
+	h.pipe = append(h.pipe, next...)
 	if idle {
 		h.begin()
 		h.watch.Reset(watchEvery)
@@ -170,10 +170,9 @@ func (h *host) look() {
 		j.noted = true
 		h.s.done <- []finished{{job: j, kind: runs}}
 	}
-	if ran > reofferAfter && len(h.waiting) > 0 {
+	if ran > reofferAfter && h.waiting.size() > 0 {
 		h.s.receiver.Pace(ran)
-		h.giveUp(h.waiting)
-		h.waiting = nil
+		h.giveUp(h.waiting.clear())
 	}
 	limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
 	if limit > 0 && ran > limit && h.overdue == nil && h.cancelled == nil {
@@ -239,8 +238,8 @@ func (h *host) died(jobs <-chan []*job) error {
 	if h.cancelled != nil {
 		err = errCancelled
 	}
-	h.giveUp(h.waiting)
-	h.pipe, h.waiting = nil, nil
+	h.giveUp(h.waiting.clear())
+	h.pipe = nil
 	h.discard(jobs)
 	return err
 }
@@ -266,7 +265,8 @@ func (h *host) discard(jobs <-chan []*job) {
 	}
 }
 
-// giveUp returns calls that have not begun to their queues, for other workers.
+// giveUp returns calls that have not begun to their queues, for other workers;
+// the highest class first, so that it is also back first.
 func (h *host) giveUp(jobs []*job) { h.s.giveUp(jobs) }
 
 func (s *session) giveUp(jobs []*job) {

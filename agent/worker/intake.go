@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -66,8 +67,15 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 		case errors.Is(err, socket.ErrNotForUs):
 			s.release(d)
 			continue
+		case errors.Is(err, socket.ErrNotHere):
+			s.sendHome(d, err)
+			continue
+		case errors.Is(err, socket.ErrOverTime):
+			s.bury(d, broker.ReasonExpired)
+			continue
 		case err != nil:
-			s.bury(d, err)
+			s.w.log.Error("a message is not a call", "queue", d.Queue, "message_id", d.ID, "err", err)
+			s.bury(d, err.Error())
 			continue
 		}
 		j := &job{Received: rec, attempt: rec.Envelope.Attempt + 1}
@@ -216,19 +224,55 @@ func (s *session) later(j *job, delay time.Duration) {
 	ctx, cancel := s.within(30 * time.Second)
 	defer cancel()
 	s.w.log.Debug("put back for a moment", "call_id", j.Envelope.ID, "in", delay, "queue", j.Delivery.Queue, "redelivered", j.Delivery.Redelivered)
-	headers := map[string]string{broker.HeaderRepeat: "1"}
-	if err := j.Delivery.Retry(ctx, delay, nil, headers); err != nil && !settledElsewhere(err) {
+	if err := j.Delivery.Retry(ctx, delay, nil, repeated(j.Delivery.Headers)); err != nil && !settledElsewhere(err) {
 		s.w.log.Warn("put back", "call_id", j.Envelope.ID, "err", err)
 		s.release(j.Delivery)
 	}
 }
 
-// bury sends what is not a call to the dead letters.
-func (s *session) bury(d *broker.Delivery, why error) {
+// repeated are headers that say besides that the message may have been published before.
+func repeated(headers map[string]string) map[string]string {
+	out := maps.Clone(headers)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[broker.HeaderRepeat] = "1"
+	return out
+}
+
+// sendHome passes a call of a class queue whose socket is not known here on to
+// the socket's own queue: who knows a new one takes from it, and a deleted one
+// has none any more, so that the call goes to the dead letters.
+func (s *session) sendHome(d *broker.Delivery, why error) {
 	ctx, cancel := s.within(30 * time.Second)
 	defer cancel()
-	s.w.log.Error("a message is not a call", "queue", d.Queue, "message_id", d.ID, "err", why)
-	if err := d.Dead(ctx, why.Error()); err != nil && !settledElsewhere(err) {
+	m, ok := socket.Home(d.Message)
+	if !ok {
+		s.bury(d, why.Error())
+		return
+	}
+	err := s.w.cfg.Broker.Publish(ctx, m)
+	switch {
+	case err == nil:
+		err = d.Ack(ctx)
+	case errors.Is(err, broker.ErrUnroutable):
+		s.w.log.Warn("a call is for a socket that is gone", "call_id", d.ID, "queue", d.Queue, "err", why)
+		s.bury(d, why.Error()+", and its own queue "+m.Key+" is gone")
+		return
+	default:
+		err = d.Retry(ctx, time.Second, nil, repeated(d.Headers))
+	}
+	if err != nil && !settledElsewhere(err) {
+		s.w.log.Warn("send on to the socket's own queue", "call_id", d.ID, "queue", m.Key, "err", err)
+		s.release(d)
+	}
+}
+
+// bury sends what is not to be run to the dead letters.
+func (s *session) bury(d *broker.Delivery, why string) {
+	ctx, cancel := s.within(30 * time.Second)
+	defer cancel()
+	if err := d.Dead(ctx, why); err != nil && !settledElsewhere(err) {
 		s.release(d)
 	}
 }

@@ -14,8 +14,14 @@ type pace struct {
 	known   bool
 }
 
-// ahead is how much work, in time, may wait in the pipe.
-const ahead = 20 * time.Millisecond
+const (
+	// ahead is how much work, in time, may wait in the pipe.
+	ahead = 20 * time.Millisecond
+	// alone is from which time on a call has the pipe for itself: what it would
+	// save to have the next one there is nothing beside it, and a call of a
+	// higher class that comes meanwhile is then the next.
+	alone = 10 * time.Millisecond
+)
 
 func newPace() *pace { return &pace{} }
 
@@ -45,6 +51,8 @@ func (p *pace) window() int {
 		return 1
 	case average <= ahead/batchSize:
 		return batchSize
+	case average >= alone:
+		return 1
 	}
 	return max(2, int(ahead/average))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // expiredReason is what the contract calls a message that waited too long.
-const expiredReason = "expired"
+const expiredReason = broker.ReasonExpired
 
 // How often a queue with a limit in time is looked at, at least and at most.
 const (

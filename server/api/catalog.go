@@ -24,10 +24,11 @@ const (
 
 // target is what a call can be sent to.
 type target struct {
-	endpoint *model.Endpoint // nil when it is a function's shared address
-	module   string          // of a shared address
-	task     *model.Task     // nil when the function is not described yet
-	name     string          // of the function
+	bound    []model.Endpoint // of a fanout or topic queue alone: all sockets on it
+	endpoint *model.Endpoint  // nil when it is a function's shared address
+	module   string           // of a shared address
+	task     *model.Task      // nil when the function is not described yet
+	name     string           // of the function
 }
 
 // catalog remembers what submissions look up, so that a flood of calls does not
@@ -64,6 +65,21 @@ func (c *catalog) function(ctx context.Context, network, name string) (*target, 
 	return c.get(ctx, "f/"+network+"/"+name, func(ctx context.Context) (*target, error) {
 		return c.findFunction(ctx, network, name)
 	})
+}
+
+// bound returns the sockets on a queue.
+func (c *catalog) bound(ctx context.Context, network, queue string) ([]model.Endpoint, error) {
+	t, err := c.get(ctx, "q/"+network+"/"+queue, func(ctx context.Context) (*target, error) {
+		all, err := c.store.Endpoints(ctx, network)
+		if err != nil {
+			return nil, err
+		}
+		return &target{bound: slices.DeleteFunc(all, func(e model.Endpoint) bool { return e.Queue.Name != queue })}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.bound, nil
 }
 
 func (c *catalog) get(ctx context.Context, key string, find func(context.Context) (*target, error)) (*target, error) {

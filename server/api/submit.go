@@ -17,6 +17,7 @@ import (
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
 )
 
@@ -179,13 +180,19 @@ func (a *API) submit(ctx context.Context, network string, calls []client.Submiss
 		}
 		if known != nil {
 			out[i] = *known
-			continue
+			o.Repeat = true // those on the same queue may not have been sent
+		} else {
+			out[i] = client.Submitted{ID: o.Envelope.ID, Tracking: o.Envelope.Tracking, State: model.Queued}
+			if s.Argument != "" {
+				out[i].State = model.Waiting
+			}
+			send = append(send, o)
 		}
-		out[i] = client.Submitted{ID: o.Envelope.ID, Tracking: o.Envelope.Tracking, State: model.Queued}
-		if s.Argument != "" {
-			out[i].State = model.Waiting
+		others, err := a.others(ctx, o)
+		if err != nil {
+			return nil, err
 		}
-		send = append(send, o)
+		send = append(send, others...)
 	}
 	if len(send) == 0 {
 		return out, nil
@@ -220,7 +227,7 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 	}
 	e := model.Envelope{
 		ID: callID(network, s), Network: network, Args: s.Args, Kwargs: s.Kwargs, Argument: s.Argument,
-		Origin: user(ctx), Created: time.Now().UTC(),
+		Priority: s.Priority.Brief(), Origin: user(ctx), Created: time.Now().UTC(),
 	}
 	// The run of a repeated submission is the same one, too.
 	e.Tracking = model.RunOf(e.ID)
@@ -239,6 +246,31 @@ func (a *API) outgoing(ctx context.Context, network string, s client.Submission)
 		known, o.Repeat, err = a.known(ctx, e)
 	}
 	return o, known, err
+}
+
+// others are the calls that a call of other than normal priority makes of the
+// other sockets on a fanout or topic queue. A normal one leaves that to the
+// exchange; this one goes to the classes of the sockets' processors, and their
+// ids are those that the sockets themselves would give.
+func (a *API) others(ctx context.Context, o Outgoing) ([]Outgoing, error) {
+	e := o.Endpoint
+	if e == nil || o.Envelope.Priority == "" || o.Envelope.Argument != "" || !e.Queue.ReachesAll() {
+		return nil, nil
+	}
+	bound, err := a.catalog.bound(ctx, e.Socket.Network, e.Queue.Name)
+	if err != nil {
+		return nil, fmt.Errorf("find the sockets on queue %s: %w", e.Queue.Name, err)
+	}
+	var out []Outgoing
+	for i := range bound {
+		if bound[i].Socket.Name == e.Socket.Name {
+			continue
+		}
+		other := o
+		other.Endpoint, other.Envelope = &bound[i], socket.Copy(o.Envelope, bound[i].Socket)
+		out = append(out, other)
+	}
+	return out, nil
 }
 
 // target finds what the submission names.
@@ -277,6 +309,8 @@ func checkSubmission(t *target, s client.Submission, aside int) error {
 			fmt.Sprintf("the call is too large: its values have %d bytes, and at most %d are allowed", size, model.MaxPayload), tooLargeHint)
 	case s.DeadlineMS < 0:
 		return invalid("the deadline is in the past", "give the milliseconds from now, or leave it out")
+	case s.Priority.Check() != nil:
+		return invalid(s.Priority.Check().Error(), "leave it out for normal")
 	case len(s.ID) > 255:
 		return invalid(fmt.Sprintf("the id is %d bytes long: at most 255 are allowed", len(s.ID)), "use a shorter one")
 	case s.Argument != "" && (len(s.Args) != 1 || len(s.Kwargs) > 0):

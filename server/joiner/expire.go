@@ -62,7 +62,7 @@ func (j *Joiner) expireBefore(ctx context.Context, before time.Time) error {
 // expired is the record of a value that met nobody.
 func expired(a store.Arrival, now time.Time) model.Call {
 	c := model.Call{
-		ID: a.ID, Tracking: a.Tracking, Network: a.Network, Socket: a.Socket, Argument: a.Argument, Origin: a.Origin,
+		ID: a.ID, Tracking: a.Tracking, Network: a.Network, Socket: a.Socket, Argument: a.Argument, Origin: a.Origin, Priority: a.Priority,
 		State: model.Expired, Created: a.Created, Finished: &now,
 		Failure: &model.Failure{Error: "JoinExpired", Permanent: true,
 			Message: fmt.Sprintf("the other arguments of socket %s did not come within %s", a.Socket, Patience)},

@@ -170,7 +170,7 @@ func (j *Joiner) arrival(ctx context.Context, d *broker.Delivery) (store.Arrival
 		ID: env.ID, Network: network, Socket: env.Socket, Policy: t.Socket.Join,
 		Needs: plug.Needs(t.Task, append([]string{env.Argument}, t.Fed...)), Argument: env.Argument, Value: env.Args[0],
 		Refs:     model.Rebase(env.Refs, "/args/0", ""),
-		Tracking: env.Tracking, Parent: parent, Origin: env.Origin, Created: time.Now().UTC(),
+		Tracking: env.Tracking, Parent: parent, Origin: env.Origin, Priority: env.Priority.Brief(), Created: time.Now().UTC(),
 	}, large, nil
 }
 
@@ -211,7 +211,7 @@ func (j *Joiner) send(ctx context.Context, fired []store.Fired, again bool) erro
 			records = append(records, end)
 			results = append(results, result.Result{Call: f.ID, State: end.State, Failure: end.Failure, Finished: *end.Finished})
 		} else {
-			calls = append(calls, socket.Outgoing{Envelope: env, To: socket.Address{Key: socket.OwnQueue(t.Socket)}, Repeat: again})
+			calls = append(calls, socket.Outgoing{Envelope: env, To: socket.Direct(t.Socket, env.Priority), Repeat: again})
 			records = append(records, env.Call(model.Queued))
 		}
 		records = append(records, arrivals(f)...)
@@ -239,7 +239,7 @@ func final(err error) bool {
 func stillborn(f store.Fired, why error) model.Call {
 	now := time.Now().UTC()
 	return model.Call{
-		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket, Origin: f.Origin,
+		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket, Origin: f.Origin, Priority: f.Priority,
 		Kwargs: f.Values, Refs: model.Rebase(f.Refs, "", "/kwargs"), State: model.Dead, Created: now, Finished: &now,
 		Failure: &model.Failure{Error: "SocketNotFound", Message: why.Error(), Permanent: true},
 	}
@@ -264,7 +264,7 @@ func envelope(f store.Fired, t Target) model.Envelope {
 	args, kwargs, refs := plug.Arguments(t.Task, f.Values, f.Refs)
 	return model.Envelope{
 		ID: f.ID, Tracking: f.Tracking, Parents: f.Parents, Network: f.Network, Socket: f.Socket,
-		Args: args, Kwargs: kwargs, Refs: refs, Origin: f.Origin, Created: f.Created, // the same when it is sent again
+		Args: args, Kwargs: kwargs, Refs: refs, Priority: f.Priority, Origin: f.Origin, Created: f.Created, // the same when it is sent again
 	}
 }
 

@@ -174,6 +174,24 @@ func TestLargeValuesMeet(t *testing.T) {
 	}
 }
 
+// TestAJoinedCallHasTheHighestPriority, and goes to the class of its processor.
+func TestAJoinedCallHasTheHighestPriority(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	check(t, b.broker.Declare(b.ctx, broker.Topology{Queues: []broker.Queue{{Name: "p!high"}}}))
+	consuming, stop := context.WithCancel(b.ctx)
+	done := make(chan error, 1)
+	go func() { done <- b.broker.Consume(consuming, "p!high", 1, b.calls) }()
+	t.Cleanup(func() { stop(); <-done })
+	for argument, priority := range map[string]model.Priority{"one": model.High, "two": model.Low} {
+		env := model.Envelope{ID: argument, Tracking: "r", Socket: "add", Argument: argument, Args: []json.RawMessage{json.RawMessage("1")}, Priority: priority, Created: time.Now()}
+		check(t, socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: socket.Address{Key: socket.Joins}}}, nil))
+	}
+	if env := b.fired(); env.Priority != model.High || env.Socket != "add" {
+		t.Errorf("fired %+v", env)
+	}
+}
+
 func TestAValueForNobodyIsDead(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -10,10 +10,6 @@ import (
 	"github.com/elasticcode/flow/socket"
 )
 
-// reasonExpired is what brokers give as the reason for a message whose time to
-// live has passed.
-const reasonExpired = "expired"
-
 // resultTTL is how long the outcome of a dead call is kept for those who wait.
 const resultTTL = 24 * time.Hour
 
@@ -49,7 +45,7 @@ func burial(env model.Envelope, reason, queue string, now time.Time) model.Call 
 	c := env.Call(model.Dead)
 	c.Finished = &now
 	c.Failure = &model.Failure{Error: "DeadLetter", Message: reason + " (queue " + queue + ")", Permanent: true}
-	if reason == reasonExpired {
+	if reason == broker.ReasonExpired {
 		c.State = model.Expired
 		c.Failure = &model.Failure{Error: "MessageExpired", Message: "the call waited in queue " + queue + " for longer than the queue's message TTL", Permanent: true}
 	}

@@ -114,14 +114,14 @@ func (r *Redriver) check(ctx context.Context, c model.Call) error {
 }
 
 // address is where the call goes: the queue of its own socket, whatever the
-// others on the exchange are, or the function's shared queue.
+// others on the exchange are, or of its class, or the function's shared queue.
 func (r *Redriver) address(ctx context.Context, c model.Call) (socket.Address, error) {
 	if c.Argument != "" {
 		return socket.Address{}, ErrArgument
 	}
 	if c.Socket != "" {
 		s, err := r.cfg.History.Socket(ctx, c.Network, c.Socket)
-		return socket.Address{Key: socket.OwnQueue(s)}, err
+		return socket.Direct(s, c.Priority), err
 	}
 	endpoints, err := r.cfg.History.Endpoints(ctx, c.Network)
 	if err != nil {
@@ -173,7 +173,7 @@ func envelope(c model.Call) model.Envelope {
 	return model.Envelope{
 		Due: &due,
 		ID:  c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs, Refs: c.InputRefs(),
-		Plug: c.Plug, Attempt: c.Attempt, Before: c.Attempt, Origin: c.Origin, Created: c.Created,
+		Plug: c.Plug, Priority: c.Priority.Brief(), Attempt: c.Attempt, Before: c.Attempt, Origin: c.Origin, Created: c.Created,
 	}
 }
 

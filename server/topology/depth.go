@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/client"
@@ -11,17 +12,21 @@ import (
 	"github.com/elasticcode/flow/socket"
 )
 
-// names lists the broker queues that belong to a queue object: its sockets' own
-// and those of the edges that name it.
-func (t *Topology) names(ctx context.Context, network, queue string) ([]string, error) {
+// names lists the broker queues that belong to a queue object: its sockets' own,
+// those of the edges that name it, and those of the classes of its sockets'
+// processors, where calls for sockets of other queue objects may wait, too.
+func (t *Topology) names(ctx context.Context, network, queue string) (names []string, on map[string]bool, err error) {
 	endpoints, err := t.objects.Endpoints(ctx, network)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
+	on = map[string]bool{}
+	var classes []string
 	for _, e := range endpoints {
 		if e.Queue.Name == queue {
+			on[e.Socket.Name] = true
 			names = append(names, socket.OwnQueue(e.Socket))
+			classes = append(classes, socket.ClassQueues(network, e.Socket.Processor)...)
 		}
 		for _, p := range e.In {
 			if p.Queue == queue {
@@ -29,12 +34,13 @@ func (t *Topology) names(ctx context.Context, network, queue string) ([]string, 
 			}
 		}
 	}
-	return names, nil
+	slices.Sort(classes)
+	return append(names, slices.Compact(classes)...), on, nil
 }
 
 // Depth asks the broker how full the queues of a queue object are.
 func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.QueueDepth, error) {
-	names, err := t.names(ctx, network, queue)
+	names, _, err := t.names(ctx, network, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +60,7 @@ func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.Qu
 
 // Peek returns up to n messages that wait in the queues of a queue object.
 func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]client.QueuedMessage, error) {
-	names, err := t.names(ctx, network, queue)
+	names, on, err := t.names(ctx, network, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +76,9 @@ func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]cl
 		for _, m := range msgs {
 			q := client.QueuedMessage{ID: m.ID, Queue: name, Headers: m.Headers}
 			if env, err := socket.Decode(m.Body); err == nil {
+				if socket.InClass(name) && !on[env.Socket] {
+					continue
+				}
 				q.Call = &env
 			} else {
 				q.Body = string(m.Body)
@@ -83,13 +92,13 @@ func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]cl
 // Purge ends the calls that wait in the queues of a queue object as cancelled,
 // and tells how many they were.
 func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, error) {
-	names, err := t.names(ctx, network, queue)
+	names, on, err := t.names(ctx, network, queue)
 	if err != nil {
 		return 0, err
 	}
 	var total int64
 	for _, name := range names {
-		n, err := t.withdraw(ctx, name, "its queue was purged")
+		n, err := t.withdraw(ctx, name, "its queue was purged", func(s string) bool { return on[s] })
 		total += n
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return total, fmt.Errorf("purge queue %s: %w", name, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -20,14 +21,23 @@ type Gone struct {
 	Queues  []model.Queue    // the exchanges of queue objects
 }
 
+// leaving is what Gone means on the broker.
+type leaving struct {
+	queues []string // that go
+	// shared are class queues that stay, since their processors have other
+	// sockets; calls in them for the sockets named here go.
+	shared  []string
+	sockets map[string]bool
+}
+
 // Waiting counts the calls in queues that Forget would remove.
 func (t *Topology) Waiting(ctx context.Context, g Gone) (int64, error) {
-	names, err := t.queues(ctx, g)
+	l, err := t.leaving(ctx, g)
 	if err != nil {
 		return 0, err
 	}
 	var total int64
-	for _, name := range names {
+	for _, name := range l.queues {
 		stats, err := t.broker.Inspect(ctx, name)
 		switch {
 		case errors.Is(err, broker.ErrNotFound):
@@ -37,18 +47,47 @@ func (t *Topology) Waiting(ctx context.Context, g Gone) (int64, error) {
 			total += stats[0].Messages
 		}
 	}
+	for _, name := range l.shared {
+		n, err := t.among(ctx, name, l.sockets)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
 	return total, nil
+}
+
+// among counts the calls for the sockets in a queue, as far as can be looked.
+func (t *Topology) among(ctx context.Context, queue string, sockets map[string]bool) (n int64, err error) {
+	const far = 1000
+	stats, err := t.broker.Inspect(ctx, queue)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && stats[0].Messages == 0 {
+		return 0, nil
+	}
+	var msgs []broker.Message
+	if err == nil {
+		msgs, err = t.broker.Peek(ctx, queue, far)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look into queue %s: %w", queue, err)
+	}
+	for _, m := range msgs {
+		if env, err := socket.Decode(m.Body); err == nil && sockets[env.Socket] {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Forget removes queues and exchanges. Calls that wait in them end as cancelled.
 func (t *Topology) Forget(ctx context.Context, g Gone) error {
-	names, err := t.queues(ctx, g)
+	l, err := t.leaving(ctx, g)
 	if err != nil {
 		return err
 	}
 	var gone broker.Topology
-	for _, name := range names {
-		if _, err := t.withdraw(ctx, name, "its queue was deleted"); err != nil && !errors.Is(err, broker.ErrNotFound) {
+	for _, name := range l.queues {
+		if _, err := t.withdraw(ctx, name, "its queue was deleted", nil); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
 		gone.Queues = append(gone.Queues, broker.Queue{Name: name})
@@ -56,43 +95,80 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	for _, q := range g.Queues {
 		gone.Exchanges = append(gone.Exchanges, broker.Exchange{Name: socket.Exchange(q)})
 	}
-	return t.broker.Remove(ctx, gone)
+	if err := t.broker.Remove(ctx, gone); err != nil {
+		return err
+	}
+	// What is not found in the shared ones is passed on by a worker to the
+	// socket's own queue, which is gone by now, and so to the dead letters.
+	for _, name := range l.shared {
+		_, err := t.withdraw(ctx, name, "its socket was deleted", func(s string) bool { return l.sockets[s] })
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
-// queues names the broker queues that go: a function's shared queue stays while
-// another socket exposes it.
-func (t *Topology) queues(ctx context.Context, g Gone) ([]string, error) {
-	var names []string
+// leaving finds the broker queues that go: a function's shared queue stays while
+// another socket exposes it, and those of the classes while their processor has
+// another socket.
+func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
+	l := leaving{sockets: map[string]bool{}}
 	for _, p := range g.Plugs {
 		if p.Queue != "" {
-			names = append(names, socket.EdgeQueue(p))
+			l.queues = append(l.queues, socket.EdgeQueue(p))
 		}
 	}
 	if len(g.Sockets) == 0 {
-		return names, nil
+		return l, nil
 	}
 	all, err := t.objects.Endpoints(ctx, g.Network)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
-	going := map[string]bool{}
+	going := map[string]bool{} // by address: one that has moved needs those of its new one
 	for _, e := range g.Sockets {
-		going[e.Socket.ID] = true
+		going[socket.OwnQueue(e.Socket)] = true
 	}
 	needed := map[string]bool{}
 	for _, e := range all {
-		if !going[e.Socket.ID] {
-			needed[shared(e)] = true
+		if going[socket.OwnQueue(e.Socket)] {
+			continue
+		}
+		needed[shared(e)] = true
+		for _, q := range classes(e) {
+			needed[q] = true
 		}
 	}
 	for _, e := range g.Sockets {
-		names = append(names, socket.OwnQueue(e.Socket))
-		if q := shared(e); !needed[q] {
-			names = append(names, q)
-			needed[q] = true // once
+		l.queues = append(l.queues, socket.OwnQueue(e.Socket))
+		for _, q := range append(classes(e), shared(e)) {
+			if !needed[q] {
+				l.queues = append(l.queues, q)
+				needed[q] = true // once
+			}
 		}
+		if moved(e, all) {
+			continue // its calls are for it still
+		}
+		l.sockets[e.Socket.Name] = true
+		l.shared = append(l.shared, classes(e)...)
 	}
-	return names, nil
+	l.shared = slices.DeleteFunc(l.shared, func(q string) bool { return slices.Contains(l.queues, q) })
+	slices.Sort(l.shared)
+	l.shared = slices.Compact(l.shared)
+	return l, nil
+}
+
+// moved tells whether the socket has another address at the same processor now.
+func moved(e model.Endpoint, all []model.Endpoint) bool {
+	return slices.ContainsFunc(all, func(now model.Endpoint) bool {
+		return now.Socket.Name == e.Socket.Name && now.Socket.Processor == e.Socket.Processor && socket.OwnQueue(now.Socket) != socket.OwnQueue(e.Socket)
+	})
+}
+
+func classes(e model.Endpoint) []string {
+	return socket.ClassQueues(e.Socket.Network, e.Socket.Processor)
 }
 
 func shared(e model.Endpoint) string {
@@ -102,42 +178,65 @@ func shared(e model.Endpoint) string {
 // quiet is how long a queue has to give nothing before it counts as empty.
 const quiet = 250 * time.Millisecond
 
-// withdraw takes every call out of a queue and records it as cancelled, so that
-// none of them ends without a trace. It returns how many they were.
-func (t *Topology) withdraw(ctx context.Context, queue, why string) (int64, error) {
+// most is how many calls for other sockets withdraw holds while it looks for
+// those that are to be withdrawn.
+const most = 5000
+
+// withdraw takes every call out of a queue, or those for the sockets that are
+// meant (nil: for all), and records it as cancelled, so that none of them ends
+// without a trace. It returns how many they were.
+func (t *Topology) withdraw(ctx context.Context, queue, why string, meant func(socket string) bool) (int64, error) {
 	stats, err := t.broker.Inspect(ctx, queue)
 	if err != nil || stats[0].Messages == 0 {
 		return 0, err
 	}
+	if !socket.InClass(queue) {
+		meant = nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	in := make(chan *broker.Delivery, 256)
+	prefetch := cap(in)
+	if meant != nil {
+		prefetch = most
+	}
 	taking, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- t.broker.Consume(taking, queue, cap(in), in) }()
-	total, err := t.cancelAll(ctx, in, why)
+	go func() { ended <- t.broker.Consume(taking, queue, prefetch, in) }()
+	total, held, err := t.cancelAll(ctx, in, why, meant)
 	stop()
 	err = errors.Join(err, <-ended)
 	for len(in) > 0 {
-		_ = (<-in).Release(ctx) // it comes back by itself otherwise
+		held = append(held, <-in)
+	}
+	for _, d := range held {
+		_ = d.Release(ctx) // it comes back by itself otherwise
 	}
 	return total, err
 }
 
-func (t *Topology) cancelAll(ctx context.Context, in <-chan *broker.Delivery, why string) (total int64, err error) {
-	for {
+// cancelAll cancels what is meant of all that comes, and returns the rest.
+func (t *Topology) cancelAll(ctx context.Context, in <-chan *broker.Delivery, why string, meant func(string) bool) (total int64, held []*broker.Delivery, err error) {
+	for len(held) < most {
 		select {
 		case <-ctx.Done():
-			return total, ctx.Err()
+			return total, held, ctx.Err()
 		case <-time.After(quiet):
-			return total, nil
+			return total, held, nil
 		case d := <-in:
+			if meant != nil {
+				if env, err := socket.Decode(d.Body); err != nil || !meant(env.Socket) {
+					held = append(held, d)
+					continue
+				}
+			}
 			if err := t.cancel(ctx, d, why); err != nil {
-				return total, err
+				return total, held, err
 			}
 			total++
 		}
 	}
+	return total, held, fmt.Errorf("%d calls for other sockets wait in the same queue: let them run first", most)
 }
 
 func (t *Topology) cancel(ctx context.Context, d *broker.Delivery, why string) error {

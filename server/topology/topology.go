@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -73,18 +74,29 @@ func (t *Topology) Apply(ctx context.Context, network string) error {
 		return err
 	}
 	var errs []error
+	done := map[string]bool{}
 	for _, e := range endpoints {
-		if err := t.ApplyEndpoint(ctx, e); err != nil {
+		want := socket.Topology(e)
+		want.Queues = slices.DeleteFunc(want.Queues, func(q broker.Queue) bool { return done[q.Name] })
+		if err := t.declare(ctx, e, want); err != nil {
 			errs = append(errs, err)
+			continue
+		}
+		for _, q := range want.Queues { // those that several sockets share are declared once
+			done[q.Name] = true
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// ApplyEndpoint declares the broker queues of a socket and of the edges that end
-// at it.
+// ApplyEndpoint declares the broker queues of a socket, of the edges that end
+// at it, and of the classes of its processor.
 func (t *Topology) ApplyEndpoint(ctx context.Context, e model.Endpoint) error {
-	if err := t.broker.Declare(ctx, socket.Topology(e)); err != nil {
+	return t.declare(ctx, e, socket.Topology(e))
+}
+
+func (t *Topology) declare(ctx context.Context, e model.Endpoint, want broker.Topology) error {
+	if err := t.broker.Declare(ctx, want); err != nil {
 		return fmt.Errorf("declare socket %s on the broker: %w", e.Socket.Name, err)
 	}
 	return nil

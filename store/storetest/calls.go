@@ -37,7 +37,7 @@ func record(id string, state model.State, attempt int) model.Call {
 func calls(t *testing.T, b *bundle) {
 	c := model.Call{
 		ID: "c1", Tracking: "run", Parents: []string{"p2", "p1"}, Network: "default", Socket: "s", Queue: "q", Processor: "p",
-		Module: "m", Task: "f", Commit: "c0ffee", Plug: "g", Argument: "one", Joined: "j", State: model.Failed, Attempt: 2,
+		Module: "m", Task: "f", Commit: "c0ffee", Plug: "g", Argument: "one", Joined: "j", State: model.Failed, Priority: model.Low, Attempt: 2,
 		Args:    []json.RawMessage{raw(`{"b":1,"a":[1.50,"<&>\u0000"]}`), raw(`null`)},
 		Kwargs:  map[string]json.RawMessage{"k": raw(`"v"`)},
 		Result:  raw(`null`),
@@ -66,7 +66,7 @@ func calls(t *testing.T, b *bundle) {
 // callFacts: what a record lacks stays as it was known, in any order.
 func callFacts(t *testing.T, b *bundle) {
 	first := record("x", model.Queued, 0)
-	first.Args, first.Parents, first.Origin = []json.RawMessage{raw(`1`)}, []string{"up"}, "ann"
+	first.Args, first.Parents, first.Origin, first.Priority = []json.RawMessage{raw(`1`)}, []string{"up"}, "ann", model.High
 	last := model.Call{ID: "x", Tracking: "run", Network: "default", State: model.Succeeded, Attempt: 1, Result: raw(`2`),
 		Node: "n", Worker: "w", Commit: "c0ffee", Started: at(1), Finished: at(2)}
 	retried := record("x", model.Retrying, 1)
@@ -80,7 +80,7 @@ func callFacts(t *testing.T, b *bundle) {
 		}
 		c := got(b.Call(b.ctx, "x"+name))(t)
 		want := model.Call{ID: "x" + name, Tracking: "run", Parents: []string{"up"}, Network: "default", Socket: "s", Origin: "ann",
-			State: model.Succeeded, Attempt: 1, Args: []json.RawMessage{raw(`1`)}, Result: raw(`2`), Node: "n", Worker: "w", Commit: "c0ffee",
+			State: model.Succeeded, Priority: model.High, Attempt: 1, Args: []json.RawMessage{raw(`1`)}, Result: raw(`2`), Node: "n", Worker: "w", Commit: "c0ffee",
 			Created: *kept(0), Started: kept(1), Finished: kept(2), Log: retried.Log}
 		equal(t, name, c, want)
 	}

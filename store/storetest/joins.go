@@ -72,6 +72,35 @@ func joinZip(t *testing.T, b *bundle) {
 	equal(t, "joins", len(got(b.Joins(b.ctx, "", ""))(t)), 3)
 }
 
+// joinHighest: a joined call has the highest priority of the values that met
+// in it; one that stays for others, under the policy latest, counts once.
+func joinHighest(t *testing.T, b *bundle) {
+	arrive := func(policy model.JoinPolicy, id, argument string, p model.Priority) []store.Fired {
+		a := arrival(policy, id, argument, "r")
+		a.Socket, a.Priority = string(policy), p
+		return got(b.Arrive(b.ctx, []store.Arrival{a}))(t)
+	}
+	priorities := func(fired []store.Fired) []string {
+		return names(fired, func(f store.Fired) string { return string(f.Priority) })
+	}
+	for i, c := range [][3]model.Priority{
+		{model.High, model.Low, model.High}, {"", model.High, model.High}, {model.Low, model.Low, model.Low},
+		{model.Normal, model.Low, ""}, {"", "", ""},
+	} {
+		arrive(model.JoinZip, fmt.Sprint("a", i), "one", c[0])
+		equal(t, fmt.Sprint("priority of ", c), priorities(arrive(model.JoinZip, fmt.Sprint("b", i), "two", c[1])), []string{string(c[2])})
+	}
+	equal(t, "in the outbox", priorities(got(b.PendingFired(b.ctx, 10))(t)), []string{"high", "high", "low", "", ""})
+
+	arrive(model.JoinLatest, "x1", "one", model.High)
+	equal(t, "the first that meet", priorities(arrive(model.JoinLatest, "y1", "two", "")), []string{"high"})
+	equal(t, "a normal one with what stayed", priorities(arrive(model.JoinLatest, "y2", "two", "")), []string{""})
+	arrive(model.JoinRun, "z", "one", model.Low)
+	for _, a := range got(b.ExpireJoins(b.ctx, time.Now()))(t) {
+		equal(t, "priority of the expired "+a.ID, a.Priority, model.Low)
+	}
+}
+
 // joinRun: values of the same run meet.
 func joinRun(t *testing.T, b *bundle) {
 	have := b.arrive(t, model.JoinRun, [3]string{"a1", "one", "r1"}, [3]string{"b2", "two", "r2"}, [3]string{"a2", "one", "r2"},

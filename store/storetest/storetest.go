@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"CallRace":    callRace,
 		"JoinZip":     joinZip,
 		"JoinRun":     joinRun,
+		"JoinHighest": joinHighest,
 		"JoinLatest":  joinLatest,
 		"JoinRepeat":  joinRepeat,
 		"JoinExpiry":  joinExpiry,

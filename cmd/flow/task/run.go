@@ -29,6 +29,7 @@ type RunOptions struct {
 	Lines, NoWait     bool
 	Timeout, Deadline time.Duration
 	ID                string
+	Priority          string
 	Format            string // raw or json
 }
 
@@ -49,6 +50,9 @@ values, --nodata none.
 With -a the value is for one argument of a join: the function runs when all its
 arguments have come, and its result is printed.
 
+A call with --priority high is begun before the others that wait at its
+processor, one with low after them; so are the calls that follow from it.
+
 The error of a function that fails is on stderr, and the exit code is 8. After
 Ctrl-C or --timeout the call goes on: its id is printed, and "flow ls call --id
 ID --result --wait 1h" waits on.`,
@@ -57,6 +61,7 @@ ID --result --wait 1h" waits on.`,
   flow task run -s add_two --args '[1, 2]'
   flow task run -s add_two -a one -d 1 & flow task run -s add_two -a two -d 2
   flow task run -s shout --lines <names.txt
+  flow task run -s shout -d hurry --priority high
   flow task run -n pyfi.processors.sample.do_this -d @payload.json --no-wait`,
 		Args: flags.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -85,6 +90,7 @@ func runFlags(cmd *cobra.Command, f *factory.Factory, o *RunOptions) {
 	set.BoolVar(&o.NoWait, "no-wait", false, "print the id of the call, and do not wait")
 	set.DurationVar(&o.Timeout, "timeout", time.Hour, "how long to wait for the result; the call goes on")
 	set.DurationVar(&o.Deadline, "deadline", 0, "in how long the call must have begun, else it expires; never when left out")
+	flags.Choice(cmd, &o.Priority, "priority", "", string(model.Normal), "calls of a higher one are begun first; what follows has it, too", priorities()...)
 	set.StringVar(&o.ID, "id", "", "makes it repeatable: the same id is the same call")
 	flags.Choice(cmd, &o.Format, "format", "f", outcome.Raw, "how to print the result: text as it is, or as JSON, too", outcome.Raw, outcome.JSON)
 	complete.Option(cmd, f, "socket", complete.Sockets)
@@ -98,6 +104,14 @@ func runFlags(cmd *cobra.Command, f *factory.Factory, o *RunOptions) {
 	flags.Exclusive(cmd, "lines", "id")
 }
 
+func priorities() []string {
+	var out []string
+	for _, p := range model.Priorities() {
+		out = append(out, string(p))
+	}
+	return out
+}
+
 func runRun(ctx context.Context, o *RunOptions) error {
 	if o.Socket == "" && o.Task == "" {
 		return exit.Usagef("which function? give a socket with -s, or a function with -n").WithNext("flow ls sockets")
@@ -105,7 +119,7 @@ func runRun(ctx context.Context, o *RunOptions) error {
 	if o.Timeout <= 0 {
 		return exit.Usagef("--timeout %s: give a duration above 0, or --no-wait", o.Timeout)
 	}
-	base := client.Submission{Socket: o.Socket, Task: o.Task, Argument: o.Argument, ID: o.ID}
+	base := client.Submission{Socket: o.Socket, Task: o.Task, Argument: o.Argument, ID: o.ID, Priority: model.Priority(o.Priority).Brief()}
 	var err error
 	if base.DeadlineMS, err = flags.Milliseconds("deadline", o.Deadline); err != nil {
 		return err

@@ -20,6 +20,7 @@ func CallValue(c model.Call) any {
 	if c.Parents == nil {
 		c.Parents = []string{}
 	}
+	c.Priority = c.Priority.Named()
 	return call{Call: c, Result: c.Result}
 }
 
@@ -39,6 +40,7 @@ func Calls() print.View[model.Call] {
 			{Title: "Finished", Text: func(c model.Call) string { return print.TimeOf(c.Finished) }},
 			{Title: "Duration", Right: true, Text: func(c model.Call) string { return print.Duration(c.Duration()) }},
 			{Title: "Argument", Text: func(c model.Call) string { return c.Argument }},
+			{Title: "Priority", Wide: true, Text: priority},
 			{Title: "Tracking", Wide: true, Text: func(c model.Call) string { return c.Tracking }},
 			{Title: "Function", Wide: true, Text: Function},
 			{Title: "Queue", Wide: true, Text: func(c model.Call) string { return c.Queue }},
@@ -86,6 +88,7 @@ func Provenance() []print.Column[model.Call] {
 		{Title: "Parents", Text: func(c model.Call) string { return orNone(strings.Join(c.Parents, " ")) }},
 		{Title: "Plug", Text: func(c model.Call) string { return orNone(c.Plug) }},
 		{Title: "Argument", Text: func(c model.Call) string { return orNone(c.Argument) }},
+		{Title: "Priority", Text: priority},
 		{Title: "Joined Into", Text: func(c model.Call) string { return orNone(c.Joined) }},
 		{Title: "Worker", Text: func(c model.Call) string { return orNone(c.Worker) }},
 		{Title: "Commit", Text: func(c model.Call) string { return orNone(short(c.Commit)) }},
@@ -119,5 +122,6 @@ func Function(c model.Call) string {
 	return c.Module + "." + c.Task
 }
 
+func priority(c model.Call) string        { return string(c.Priority.Named()) }
 func state(c model.Call) string           { return string(c.State) }
 func stateStyle(c model.Call) print.Style { return print.StyleOfState(c.State) }
