@@ -152,6 +152,7 @@ func (h *host) answered(replies []processor.Reply) {
 	if average, ok := h.s.pace.perCall(); ok {
 		h.s.receiver.Pace(average)
 	}
+	h.feed() // the process has its next call before this one is settled
 	if len(batch) > 0 {
 		h.s.done <- batch
 	}

@@ -67,7 +67,7 @@ func TestLineStarvesNobody(t *testing.T) {
 func TestSlowCallsHaveThePipeForThemselves(t *testing.T) {
 	t.Parallel()
 	for average, want := range map[time.Duration]int{
-		50 * time.Microsecond: batchSize, time.Millisecond: 20, 9 * time.Millisecond: 2, 10 * time.Millisecond: 1, time.Second: 1,
+		50 * time.Microsecond: batchSize, time.Millisecond: 20, 19 * time.Millisecond: 2, 20 * time.Millisecond: 1, time.Second: 1,
 	} {
 		p := newPace()
 		p.add(average)

@@ -14,14 +14,11 @@ type pace struct {
 	known   bool
 }
 
-const (
-	// ahead is how much work, in time, may wait in the pipe.
-	ahead = 20 * time.Millisecond
-	// alone is from which time on a call has the pipe for itself: what it would
-	// save to have the next one there is nothing beside it, and a call of a
-	// higher class that comes meanwhile is then the next.
-	alone = 10 * time.Millisecond
-)
+// ahead is how much work, in time, may wait in the pipe. A call that takes so
+// long has the pipe for itself: to have the next one there would save little
+// beside it (0.1 to 1 ms, the more the busier the machine is), and a call of a
+// higher class that comes meanwhile is then the next.
+const ahead = 20 * time.Millisecond
 
 func newPace() *pace { return &pace{} }
 
@@ -51,7 +48,7 @@ func (p *pace) window() int {
 		return 1
 	case average <= ahead/batchSize:
 		return batchSize
-	case average >= alone:
+	case average >= ahead:
 		return 1
 	}
 	return max(2, int(ahead/average))
