@@ -16,9 +16,10 @@ import (
 // are only used by run.
 type host struct {
 	s       *session
-	waiting line   // claimed, not in the pipe yet
-	pipe    []*job // sent, in order: the first one runs
-	overdue *job   // the call whose run was ended for taking too long
+	waiting line          // claimed, not in the pipe yet
+	work    time.Duration // about what the calls in the pipe take together
+	pipe    []*job        // sent, in order: the first one runs
+	overdue *job          // the call whose run was ended for taking too long
 	watch   *time.Timer
 
 	cancelled *job           // the call whose run was ended because it was cancelled
@@ -87,16 +88,21 @@ func (h *host) run() error {
 	}
 }
 
-// feed sends waiting calls into the pipe as far as the window allows.
+// feed sends waiting calls into the pipe as long as little work is ahead of them.
 func (h *host) feed() {
-	n := min(h.s.pace.window()-len(h.pipe), h.waiting.size())
-	if n <= 0 || h.overdue != nil || h.cancelled != nil {
+	if h.waiting.size() == 0 || h.overdue != nil || h.cancelled != nil {
 		return
 	}
-	next := h.waiting.next(n)
-	invs := make([]processor.Invocation, n)
-	for i, j := range next {
-		invs[i] = invocation(j)
+	var next []*job
+	var invs []processor.Invocation
+	for h.work < ahead && len(h.pipe)+len(next) < batchSize && h.waiting.size() > 0 {
+		j := h.waiting.next()
+		j.expected = h.s.pace.expect(j.Endpoint.Socket.Task)
+		h.work += j.expected
+		next, invs = append(next, j), append(invs, invocation(j))
+	}
+	if len(next) == 0 {
+		return
 	}
 	if err := h.s.proc.Send(invs...); err != nil {
 		h.waiting.join(next)
@@ -142,11 +148,12 @@ func (h *host) answered(replies []processor.Reply) {
 		}
 		j := h.pipe[0]
 		h.pipe = h.pipe[1:]
+		h.work -= j.expected
 		h.begin()
 		if time.Since(j.began) > reofferAfter {
 			h.s.doors.tell(func(n *doorNews) { n.idle = true })
 		}
-		h.s.pace.add(r.Finished.Sub(r.Started))
+		h.s.pace.add(j.Endpoint.Socket.Task, r.Finished.Sub(r.Started))
 		batch = append(batch, conclude(j, r))
 	}
 	if average, ok := h.s.pace.perCall(); ok {

@@ -32,15 +32,12 @@ func (l *line) size() int {
 	return n
 }
 
-// next takes up to n calls out of the line, in the order they are to be started.
-func (l *line) next(n int) []*job {
-	out := make([]*job, 0, min(n, l.size()))
-	for len(out) < cap(out) {
-		rank := l.choose()
-		out = append(out, l.classes[rank][0])
-		l.classes[rank] = l.classes[rank][1:]
-	}
-	return out
+// next takes the call out of the line that is to be started next. Somebody waits.
+func (l *line) next() *job {
+	rank := l.choose()
+	j := l.classes[rank][0]
+	l.classes[rank] = l.classes[rank][1:]
+	return j
 }
 
 // choose returns the class whose turn it is. Somebody waits.

@@ -22,57 +22,61 @@ func waiting(p model.Priority, n, second int) []*job {
 	return out
 }
 
+// started takes up to n calls out of a line.
+func started(l *line, n int) (order []string) {
+	for ; n > 0 && l.size() > 0; n-- {
+		order = append(order, l.next().Envelope.ID)
+	}
+	return order
+}
+
 func TestLineIsInOrderOfClass(t *testing.T) {
 	t.Parallel()
 	var l line
 	l.join(waiting(model.Low, 2, 0))
 	l.join(waiting("", 2, 0))
 	l.join(waiting(model.High, 2, 0))
-	if have := strings.Join(ids(l.next(5)), " "); have != "high0 high1 normal0 normal1 low0" {
+	if have := strings.Join(started(&l, 5), " "); have != "high0 high1 normal0 normal1 low0" {
 		t.Errorf("started: %s", have)
 	}
 	l.join(waiting(model.High, 1, 0))
 	if have := strings.Join(ids(l.clear()), " "); have != "high0 low1" || l.size() != 0 {
 		t.Errorf("given back: %s, and %d wait still", have, l.size())
 	}
-	if have := l.next(3); len(have) != 0 {
-		t.Errorf("started of an empty line: %v", ids(have))
-	}
 }
 
 // TestLineStarvesNobody: one of sixteen starts is for a lower class, and there
-// for the call that was made first, however the starts are taken together.
+// for the call that was made first.
 func TestLineStarvesNobody(t *testing.T) {
 	t.Parallel()
-	for _, together := range []int{1, 3, 256} {
-		var l line
-		l.join(waiting(model.High, 100, 0))
-		l.join(waiting("", 3, 20))
-		l.join(waiting(model.Low, 3, 10))
-		var order []string
-		for l.size() > 0 {
-			order = append(order, ids(l.next(together))...)
+	var l line
+	l.join(waiting(model.High, 100, 0))
+	l.join(waiting("", 3, 20))
+	l.join(waiting(model.Low, 3, 10))
+	order := started(&l, 200)
+	for i, want := range []string{"low0", "low1", "low2", "normal0", "normal1", "normal2"} {
+		if at := turnOf*(i+1) - 1; order[at] != want {
+			t.Errorf("start %d is %s, want %s", at+1, order[at], want)
 		}
-		for i, want := range []string{"low0", "low1", "low2", "normal0", "normal1", "normal2"} {
-			if at := turnOf*(i+1) - 1; order[at] != want {
-				t.Errorf("%d together: start %d is %s, want %s", together, at+1, order[at], want)
-			}
-		}
-		if len(order) != 106 || slices.Index(order, "high99") < 104 {
-			t.Errorf("%d together: %v", together, order)
-		}
+	}
+	if len(order) != 106 || slices.Index(order, "high99") < 104 {
+		t.Errorf("%v", order)
 	}
 }
 
-func TestSlowCallsHaveThePipeForThemselves(t *testing.T) {
+// TestPaceOfEachFunction: a slow function is not taken for a quick one because
+// the worker ran quick ones before.
+func TestPaceOfEachFunction(t *testing.T) {
 	t.Parallel()
-	for average, want := range map[time.Duration]int{
-		50 * time.Microsecond: batchSize, time.Millisecond: 20, 19 * time.Millisecond: 2, 20 * time.Millisecond: 1, time.Second: 1,
-	} {
-		p := newPace()
-		p.add(average)
-		if have := p.window(); have != want {
-			t.Errorf("calls of %s: %d in the pipe, want %d", average, have, want)
-		}
+	p := newPace()
+	if have := p.expect("slow"); have != ahead {
+		t.Errorf("of a function that has not run yet: %s", have)
+	}
+	p.add("slow", time.Second)
+	for range 100 {
+		p.add("quick", time.Millisecond)
+	}
+	if average, _ := p.perCall(); average > 10*time.Millisecond || p.expect("slow") != time.Second || p.expect("quick") != time.Millisecond {
+		t.Errorf("on average %s, slow %s, quick %s", average, p.expect("slow"), p.expect("quick"))
 	}
 }

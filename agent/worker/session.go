@@ -14,10 +14,11 @@ import (
 // job is a call on its way through the worker.
 type job struct {
 	socket.Received
-	attempt int       // which run of the code this is, from 1
-	began   time.Time // when it became the first in the pipe; zero before
-	noted   bool      // that it runs was recorded
-	pass    pass      // of a socket with limits
+	attempt  int           // which run of the code this is, from 1
+	expected time.Duration // how long it was thought to take when it went into the pipe
+	began    time.Time     // when it became the first in the pipe; zero before
+	noted    bool          // that it runs was recorded
+	pass     pass          // of a socket with limits
 
 	whole *model.Envelope // the call with its large values in place; nil when it has none
 	fresh []model.Blob    // large values that came inside it, and are not durable by themselves
