@@ -40,6 +40,8 @@ func (p *parser) envelope() (e Envelope) {
 			p.rare(&e.Refs)
 		case "argument":
 			e.Argument = p.text("")
+		case "priority":
+			e.Priority = Priority(p.text(""))
 		case "plug":
 			e.Plug = p.text("")
 		case "attempt":
@@ -135,6 +137,8 @@ func (p *parser) call(before *Call) (c Call) {
 			c.Joined = p.text("")
 		case "state":
 			c.State = State(p.text(string(before.State)))
+		case "priority":
+			c.Priority = Priority(p.text(string(before.Priority)))
 		case "attempt":
 			c.Attempt = p.number()
 		case "args":

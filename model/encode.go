@@ -77,6 +77,7 @@ func (e *Envelope) AppendJSON(b []byte) ([]byte, error) {
 	o.rare("kwargs", e.Kwargs, len(e.Kwargs) > 0)
 	o.rare("refs", e.Refs, len(e.Refs) > 0)
 	o.present("argument", e.Argument)
+	o.present("priority", string(e.Priority))
 	o.present("plug", e.Plug)
 	o.count("attempt", e.Attempt)
 	o.count("crashes", e.Crashes)
