@@ -30,6 +30,7 @@ test: ## All tests; uses, or starts, RabbitMQ, Redis and PostgreSQL on loopback
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt these:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go test -race -timeout 20m ./...
+	@$(MAKE) --no-print-directory chaos-quick
 	@$(MAKE) --no-print-directory cross
 
 .PHONY: cross

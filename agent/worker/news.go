@@ -24,8 +24,10 @@ type news struct {
 	wake    chan struct{}
 }
 
-// newsBacklog is how many messages may wait to be told.
-const newsBacklog = 16 << 10
+const (
+	newsBacklog = 16 << 10             // how many messages may wait to be told
+	newsGather  = 5 * time.Millisecond // how long they wait for others: a call makes several
+)
 
 func newNews(bus event.Bus, log *slog.Logger) *news {
 	return &news{bus: bus, log: log, wake: make(chan struct{}, 1)}
@@ -37,6 +39,10 @@ func (n *news) run(ctx context.Context) {
 	for {
 		select {
 		case <-n.wake:
+			select {
+			case <-time.After(newsGather):
+			case <-ctx.Done():
+			}
 			n.flush(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)

@@ -55,6 +55,10 @@ const (
 	maxCalls = 2000
 )
 
+// pace is how long after a write the next one begins: what comes meanwhile is
+// written together. After a pause, a record is written at once.
+const pace = 20 * time.Millisecond
+
 // New returns a recorder that does nothing until Run.
 func New(cfg Config) *Recorder {
 	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}}
@@ -64,10 +68,24 @@ func New(cfg Config) *Recorder {
 func (r *Recorder) Run(ctx context.Context) error {
 	defer r.giveBack(ctx)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.take) })
+	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.paced) })
 	g.Go(func() error { return r.age(ctx) })
 	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, broker.DeadLetters, prefetch, r.log, r.bury) })
 	return g.Wait()
+}
+
+// paced takes deliveries, and then lets more come together; not when many were
+// there already.
+func (r *Recorder) paced(ctx context.Context, ds []*broker.Delivery) {
+	began := time.Now()
+	r.take(ctx, ds)
+	if len(ds) >= prefetch/4 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(pace))):
+	}
 }
 
 // take writes the records of the deliveries, and acks them afterwards; those of
