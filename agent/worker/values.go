@@ -228,17 +228,17 @@ func (s *session) keepLarge(batch []finished) bool {
 	if len(large) == 0 {
 		return true
 	}
-	if !s.persist("keep large values", func(ctx context.Context) error {
-		return blobs.Keep(ctx, result.BlobTTL, large...)
-	}) {
-		return false
-	}
 	for part := range slices.Chunk(socket.EncodeBlobs(large), partsAtOnce) {
 		if !s.persist("publish large values", func(ctx context.Context) error {
 			return s.w.cfg.Broker.Publish(ctx, part...)
 		}) {
 			return false
 		}
+	}
+	ctx, cancel := s.within(10 * time.Second)
+	defer cancel()
+	if err := blobs.Keep(ctx, result.BlobTTL, large...); err != nil { // it only saves others a question
+		s.w.log.Warn("large values are not in the result store", "values", len(large), "err", err)
 	}
 	return true
 }

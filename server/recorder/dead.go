@@ -17,12 +17,16 @@ const resultTTL = 24 * time.Hour
 func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 	for _, d := range ds {
 		env, err := socket.Decode(d.Body)
-		if err != nil || d.Headers[broker.HeaderDeadQueue] == socket.Records {
+		nameless := err != nil && (env.ID == "" || env.Tracking == "") // else it is a call that is wrong in some other way
+		if nameless || d.Headers[broker.HeaderDeadQueue] == socket.Records {
 			// Not a call: there is nothing to record but the fact.
 			r.log.Error("a message in the dead letters is not a call", "message_id", d.ID,
 				"queue", d.Headers[broker.HeaderDeadQueue], "reason", d.Headers[broker.HeaderDeadReason], "bytes", len(d.Body))
 			r.ack(ctx, d)
 			continue
+		}
+		if err != nil {
+			env.Refs = nil // they may be what is wrong
 		}
 		call := burial(env, d.Headers[broker.HeaderDeadReason], d.Headers[broker.HeaderDeadQueue], time.Now())
 		put := result.Result{Call: call.ID, State: call.State, Failure: call.Failure, Attempt: call.Attempt, Finished: *call.Finished}

@@ -201,8 +201,13 @@ func TestDeadLettersAreRecorded(t *testing.T) {
 	lost := dead
 	lost.ID, lost.Body = "lost", []byte(`{"id":"lost","tracking":"run","socket":"s","created":"2026-01-01T00:00:00Z"}`)
 	lost.Headers = map[string]string{broker.HeaderDeadReason: "its target is gone", broker.HeaderDeadQueue: "q.p.t"}
-	check(t, b.broker.Publish(b.ctx, dead, lost))
+	wrong := lost // another client's mistake is in the history, too
+	wrong.ID, wrong.Body = "wrong", []byte(`{"id":"wrong","tracking":"run","socket":"s","args":[1],"refs":[{"at":"/args/0","hash":"x","size":1}],"created":"2026-01-01T00:00:00Z"}`)
+	check(t, b.broker.Publish(b.ctx, dead, lost, wrong))
 	b.run()
+	if c := b.has("wrong"); c.State != model.Dead || len(c.Refs) > 0 || c.Failure == nil {
+		t.Errorf("a call with a bad reference is recorded as %+v", c)
+	}
 	if c := b.has("late"); c.State != model.Expired || c.Failure == nil || len(c.Args) != 1 {
 		t.Errorf("expired call recorded as %+v", c)
 	}
