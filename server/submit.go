@@ -47,12 +47,24 @@ func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 			records[i].Module, records[i].Task = c.Module, c.Task
 		}
 	}
-	if err := s.values.Keep(ctx, large...); err != nil {
+	if err := s.keep(ctx, large, records); err != nil {
 		return &api.Unkept{Err: err}
 	}
 	err := s.sender.Send(ctx, out, nil)
 	s.scribe.note(ctx, accepted(records, err))
 	return err
+}
+
+// keep makes large values durable. The records of the calls that have them may
+// come late or, after a crash, never: until then this holds them.
+func (s submitter) keep(ctx context.Context, large []model.Blob, records []model.Call) error {
+	if len(large) == 0 {
+		return nil
+	}
+	if err := s.values.Keep(ctx, large...); err != nil {
+		return err
+	}
+	return s.values.Hold(ctx, records...)
 }
 
 // Accepted returns a call that was accepted here not long ago, as it was then.

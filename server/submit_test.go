@@ -36,6 +36,14 @@ func (l *ledger) KeepBlobs(_ context.Context, parts ...model.BlobPart) error {
 	return nil
 }
 
+func (l *ledger) HoldBlobs(_ context.Context, calls ...model.Call) error {
+	if len(calls) != 1 || len(calls[0].Refs) != 2 {
+		return errors.New("a call without its references")
+	}
+	l.steps = append(l.steps, "hold")
+	return nil
+}
+
 func (l *ledger) Blob(context.Context, string) (json.RawMessage, error) {
 	return nil, store.ErrNotFound
 }
@@ -64,7 +72,7 @@ func TestLargeValuesAreKeptFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	recorded()
-	if got := strings.Join(l.steps, ", "); got != "keep, keep, publish m.t, publish flow.records" {
+	if got := strings.Join(l.steps, ", "); got != "keep, keep, hold, publish m.t, publish flow.records" {
 		t.Errorf("steps: %s", got)
 	}
 	for _, n := range l.sizes {

@@ -59,6 +59,32 @@ func (s *Store) KeepBlobs(ctx context.Context, parts ...model.BlobPart) error {
 	})
 }
 
+// HoldBlobs keeps the references of calls that are about to be accepted, so that
+// their values stay even when no record of the calls ever comes.
+func (s *Store) HoldBlobs(ctx context.Context, calls ...model.Call) error {
+	all := make([]call, len(calls))
+	for i := range calls {
+		all[i] = &calls[i]
+	}
+	b := refBatch(all)
+	if b.Rows == 0 {
+		return nil
+	}
+	return s.tx(ctx, "hold large values", func(tx *gorm.DB) error {
+		return s.driver.Insert(ctx, tx.Statement.ConnPool, b, "ON CONFLICT DO NOTHING")
+	})
+}
+
+// ReleaseBlobs removes references of calls that the history does not know, to
+// values that nobody brought since the time: calls that were not accepted after
+// all. It returns how many of at most limit it removed.
+func (s *Store) ReleaseBlobs(ctx context.Context, before time.Time, limit int) (int, error) {
+	const stray = `(call_id, place) IN (SELECT c.call_id, c.place FROM call_blobs c JOIN blobs b ON b.hash = c.hash AND b.part = 0
+		WHERE b.created < ? AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = c.call_id) LIMIT ?)`
+	done := s.write.WithContext(ctx).Where(stray, stamp(before), limit).Delete(&callBlobRow{})
+	return int(done.RowsAffected), s.fail(ctx, "release large values", done.Error)
+}
+
 func compareBlobs(a, b blobRow) int {
 	if a.Hash != b.Hash {
 		return slices.Compare([]string{a.Hash}, []string{b.Hash})

@@ -17,6 +17,7 @@ type history interface {
 	PruneCalls(ctx context.Context, network string, before time.Time, limit int) (int, error)
 	CreatedAtRank(ctx context.Context, network string, n int64) (time.Time, error)
 	SweepBlobs(ctx context.Context, before time.Time, after string, limit int) (last string, removed int, err error)
+	ReleaseBlobs(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Config says what is kept.
@@ -46,6 +47,9 @@ const (
 	// valueAge is how old a large value is before it is removed because no call
 	// has it: the record of one may be on its way. Results are kept as long.
 	valueAge = 24 * time.Hour
+	// strayAge is how old one is before a call that the history does not know
+	// holds it no more: it may wait in its queue.
+	strayAge = 30 * 24 * time.Hour
 )
 
 // New returns a retention that does nothing until Run.
@@ -64,7 +68,7 @@ func (r *Retention) Run(ctx context.Context) error {
 		n, err := r.Pass(ctx)
 		swept := 0
 		if err == nil {
-			swept, err = r.sweep(ctx, time.Now().Add(-valueAge))
+			swept, err = r.sweep(ctx, time.Now())
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -104,12 +108,21 @@ func (r *Retention) Pass(ctx context.Context) (int, error) {
 	}
 }
 
-// sweep removes the large values that nobody has since the time, and tells how
-// many they were.
-func (r *Retention) sweep(ctx context.Context, before time.Time) (int, error) {
+// sweep removes the large values that nobody has or brought for a while before
+// the time, and tells how many they were.
+func (r *Retention) sweep(ctx context.Context, now time.Time) (int, error) {
+	for n := batch; n == batch; {
+		var err error
+		if n, err = r.cfg.History.ReleaseBlobs(ctx, now.Add(-strayAge), batch); err != nil {
+			return 0, err
+		}
+		if err := r.rest(ctx); err != nil {
+			return 0, err
+		}
+	}
 	total := 0
 	for after := ""; ; {
-		last, n, err := r.cfg.History.SweepBlobs(ctx, before, after, values)
+		last, n, err := r.cfg.History.SweepBlobs(ctx, now.Add(-valueAge), after, values)
 		total += n
 		if after = last; err != nil || after == "" || r.rest(ctx) != nil {
 			return total, err

@@ -84,3 +84,34 @@ func TestRetention(t *testing.T) {
 		})
 	}
 }
+
+// TestLargeValues: one that no call has goes after a day, one that an unknown
+// call holds after a month, and one that a known call has stays.
+func TestLargeValues(t *testing.T) {
+	t.Parallel()
+	s, ctx := history10(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var refs []model.Ref
+	for i := range 3 * values { // more than one page
+		b := model.NewBlob(fmt.Appendf(nil, "%d", i))
+		must(s.KeepBlobs(ctx, b.Parts()...))
+		refs = append(refs, model.Ref{At: fmt.Sprint("/args/", i), Hash: b.Hash, Size: len(b.Value)})
+	}
+	must(s.HoldBlobs(ctx, model.Call{ID: "c0", Refs: refs[:1]}, model.Call{ID: "unknown", Refs: refs[1:2]}))
+	r := New(Config{History: s, Logger: testenv.Logger(t)})
+	for _, c := range []struct {
+		after time.Duration
+		gone  int
+	}{{time.Hour, 0}, {25 * time.Hour, 3*values - 2}, {29 * 24 * time.Hour, 0}, {31 * 24 * time.Hour, 1}, {1000 * 24 * time.Hour, 0}} {
+		n, err := r.sweep(ctx, time.Now().Add(c.after))
+		must(err)
+		if n != c.gone {
+			t.Errorf("after %s %d values go, want %d", c.after, n, c.gone)
+		}
+	}
+}

@@ -18,6 +18,7 @@ import (
 
 type durable interface {
 	KeepBlobs(ctx context.Context, parts ...model.BlobPart) error
+	HoldBlobs(ctx context.Context, calls ...model.Call) error
 	Blob(ctx context.Context, hash string) (json.RawMessage, error)
 }
 
@@ -52,6 +53,15 @@ func (v *Values) Keep(ctx context.Context, blobs ...model.Blob) error {
 	defer cancel()
 	if err := v.fast.Keep(ctx, result.BlobTTL, blobs...); err != nil {
 		v.log.WarnContext(ctx, "large values are in the database only", "values", len(blobs), "err", err)
+	}
+	return nil
+}
+
+// Hold returns when the database knows which values the calls have: nothing else
+// may tell it before they run.
+func (v *Values) Hold(ctx context.Context, calls ...model.Call) error {
+	if err := v.durable.HoldBlobs(ctx, calls...); err != nil {
+		return fmt.Errorf("hold the values of %d calls: %w", len(calls), err)
 	}
 	return nil
 }

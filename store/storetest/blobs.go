@@ -175,6 +175,16 @@ func blobSweep(t *testing.T, b *bundle) {
 	future := time.Now().Add(time.Minute)
 	equal(t, "removed", all(future), 3)
 	equal(t, "held, idle", []bool{b.has(t, held), b.has(t, idle[2])}, []bool{true, false})
+	waits := record("waits", model.Queued, 0) // accepted, and in a queue; its record was lost
+	waits.Refs = []model.Ref{ref("/args/0", idle[0])}
+	must(t, b.KeepBlobs(b.ctx, idle[0].Parts()...))
+	must(t, b.HoldBlobs(b.ctx, waits, record("plain", model.Queued, 0)))
+	must(t, b.HoldBlobs(b.ctx, waits))
+	must(t, b.HoldBlobs(b.ctx))
+	equal(t, "released of what is young", got(b.ReleaseBlobs(b.ctx, time.Now().Add(-time.Minute), 10))(t), 0)
+	equal(t, "removed of what is held", all(future), 0)
+	equal(t, "released", got(b.ReleaseBlobs(b.ctx, future, 10))(t), 1)
+	equal(t, "removed when it is held no more", all(future), 1)
 	equal(t, "pruned", got(b.PruneCalls(b.ctx, "", future, 10))(t), 1)
 	equal(t, "removed with its call", all(future), 1)
 	equal(t, "held by nobody", b.has(t, held), false)
