@@ -132,11 +132,16 @@ func (r *Receiver) Resume(socket string) {
 	r.reconcile()
 }
 
-// Endpoint returns the endpoint that alone takes from a queue now, or nil.
-func (r *Receiver) Endpoint(queue string) *model.Endpoint {
+// Endpoint returns the endpoint that takes the calls of a socket from a queue
+// now, or nil.
+func (r *Receiver) Endpoint(queue, socket string) *model.Endpoint {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.endpoints[queue].endpoint
+	in := r.endpoints[queue]
+	if e := in.endpoint; e != nil && e.Socket.Name == socket {
+		return e
+	}
+	return in.sockets[socket]
 }
 
 // Pace tells how long a call takes now, on average; the receiver takes more or

@@ -128,7 +128,7 @@ func TestPauseOfASharedQueue(t *testing.T) {
 	r.Resume("a")
 	r.Pause("b")
 	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8})
-	if e := r.Endpoint("m.a"); e == nil || e.Socket.Name != "b" {
+	if e := r.Endpoint("m.a", "b"); e == nil || e.Socket.Name != "b" {
 		t.Errorf("the shared queue belongs to %+v", e)
 	}
 }

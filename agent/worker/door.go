@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/socket"
 )
 
@@ -51,7 +52,7 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 		switch o := s.doors.open[name]; {
 		case !limited(j.Endpoint):
 			run = append(run, j)
-		case !slices.Contains(socket.Queues(*j.Endpoint), j.Delivery.Queue):
+		case socket.InClass(j.Delivery.Queue) && (j.Envelope.Priority != model.High || o.crowded()):
 			run = append(run, s.pick(taking, j)...)
 		case o == nil:
 			s.doors.open[name] = &door{jobs: []*job{j}, full: backoff{base: 50 * time.Millisecond, top: time.Second}}
@@ -60,7 +61,7 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 			if o.paused || len(o.jobs) == 0 { // else somebody stands there already
 				touched = append(touched, name)
 			}
-			o.jobs = append(o.jobs, j)
+			o.line(j)
 		}
 	}
 	for _, name := range touched {
@@ -71,7 +72,8 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 }
 
 // pick is for a call from a queue that carries calls of several sockets, which
-// must not wait for it: without a pass it goes back for a moment.
+// must not wait for it: without a pass it goes back for a moment. A few of a high
+// priority may stand at the door, though, before all others.
 func (s *session) pick(taking context.Context, j *job) []*job {
 	e, wait := j.Endpoint, time.Duration(0)
 	if room := roomOf(e); s.busy(time.Now()) == 0 && (room == "" || !s.doors.has(room)) {
@@ -84,9 +86,15 @@ func (s *session) pick(taking context.Context, j *job) []*job {
 		}
 		wait = next
 	}
+	s.back(j, wait)
+	return nil
+}
+
+// back gives a call of a class queue back, which goes on being taken from, for a
+// while in which it would get no pass.
+func (s *session) back(j *job, wait time.Duration) {
 	s.unclaim(j)
 	s.later(j, 200*time.Millisecond+rand.N(300*time.Millisecond)+min(wait, 5*time.Second))
-	return nil
 }
 
 // reopen looks at the doors, after news or when it is time.
@@ -158,8 +166,8 @@ func (s *session) tidy(o *door) (ended []finished) {
 	kept := o.jobs[:0]
 	var gone []*job
 	for _, j := range o.jobs {
-		e := s.receiver.Endpoint(j.Delivery.Queue)
-		if e == nil || e.Socket.Name != j.Endpoint.Socket.Name {
+		e := s.receiver.Endpoint(j.Delivery.Queue, j.Endpoint.Socket.Name)
+		if e == nil {
 			gone = append(gone, j)
 			continue
 		}
@@ -242,7 +250,15 @@ func (s *session) shut(name string, o *door, wait time.Duration, why string) {
 }
 
 func (s *session) giveBackJobs(o *door) {
-	s.giveUp(o.jobs)
+	var own []*job
+	for _, j := range o.jobs {
+		if socket.InClass(j.Delivery.Queue) {
+			s.back(j, time.Until(o.until))
+		} else {
+			own = append(own, j)
+		}
+	}
+	s.giveUp(own)
 	o.jobs = nil
 }
 

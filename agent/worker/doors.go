@@ -3,8 +3,12 @@ package worker
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
 )
 
 // doors are those of a session, by socket.
@@ -38,6 +42,37 @@ type door struct {
 	paused bool      // the receiver is, until then:
 	until  time.Time
 	told   time.Time // when it was told last that calls wait
+}
+
+// classMost is how many calls of a class queue may stand at a door: they hold up
+// those of other sockets in that queue.
+const classMost = 2
+
+// line puts a call where it belongs: one of a high priority before the others,
+// behind those of its class.
+func (o *door) line(j *job) {
+	at := len(o.jobs)
+	if j.Envelope.Priority == model.High {
+		at = slices.IndexFunc(o.jobs, func(j *job) bool { return j.Envelope.Priority != model.High })
+		if at < 0 {
+			at = len(o.jobs)
+		}
+	}
+	o.jobs = slices.Insert(o.jobs, at, j)
+}
+
+// crowded tells whether no more calls of class queues may stand at the door.
+func (o *door) crowded() bool {
+	if o == nil {
+		return false
+	}
+	n := 0
+	for _, j := range o.jobs {
+		if socket.InClass(j.Delivery.Queue) {
+			n++
+		}
+	}
+	return o.paused || n >= classMost
 }
 
 func newDoors(s *session) *doors {

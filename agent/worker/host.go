@@ -209,7 +209,7 @@ func (h *host) renew() {
 // limit of them.
 func (h *host) adopt() {
 	for _, j := range h.pipe {
-		if e := h.s.receiver.Endpoint(j.Delivery.Queue); e != nil && j.pass.room == "" && e.Socket.Name == j.Endpoint.Socket.Name {
+		if e := h.s.receiver.Endpoint(j.Delivery.Queue, j.Endpoint.Socket.Name); e != nil && j.pass.room == "" {
 			if room := roomOf(e); room != "" {
 				j.pass.room = room
 				h.s.doors.entered(room, j.Envelope.ID)

@@ -24,7 +24,8 @@ func (s *session) intake(taking context.Context) {
 		select {
 		case <-taking.Done():
 			for _, o := range s.doors.open {
-				s.giveBackJobs(o)
+				s.giveUp(o.jobs)
+				o.jobs = nil
 			}
 			return
 		case <-s.doors.wake:

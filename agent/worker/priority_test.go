@@ -182,3 +182,42 @@ func (b *bench) arrives(queue, id string) *broker.Delivery {
 		return nil
 	}
 }
+
+// TestHighCallsAtTheDoor: of the calls that wait for a token, one of a high
+// priority has the next, whoever came before; and the class queue, which other
+// sockets share, is not held up by many of them.
+func TestHighCallsAtTheDoor(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var order []string
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, inv.ID)
+		return 1, nil
+	})
+	b.changeAll(func(e *model.Endpoint) {
+		if e.Socket.Name == "source" {
+			e.Socket.Limit = model.Limit{Rate: "10/s", Burst: 1}
+		}
+	})
+	b.start("1", nil)
+	for i := range 12 {
+		b.send(fmt.Sprint("normal", i), i)
+	}
+	b.wait("normal1") // now the others wait for tokens
+	for i := range 3 {
+		b.sendAs(model.High, fmt.Sprint("high", i), i)
+	}
+	for i := range 3 {
+		b.wait(fmt.Sprint("high", i))
+	}
+	for i := range 12 {
+		b.wait(fmt.Sprint("normal", i))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if at := slices.Index(order, "high0"); at > 8 || len(order) != 15 {
+		t.Errorf("the high calls ran late: %s", strings.Join(order, " "))
+	}
+}
