@@ -45,6 +45,10 @@ func (r *Recorder) hold(d *broker.Delivery, calls []model.Call) {
 		r.waiting[c.ID] = e
 	}
 	r.early = append(r.early, e)
+	select {
+	case r.held <- struct{}{}:
+	default:
+	}
 }
 
 // beginnings takes out what waits about the calls; mu is held.
@@ -94,19 +98,24 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 	}
 }
 
-// age releases what nobody tells more about, until ctx ends.
+// age releases what nobody tells more about, until ctx ends. While nothing waits
+// it sleeps.
 func (r *Recorder) age(ctx context.Context) error {
-	tick := time.NewTicker(earlyAge / 3)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			r.mu.Lock()
-			if len(r.early) > 0 {
-				r.release(ctx, now)
+		case <-r.held:
+		}
+		for left := true; left; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(earlyAge / 3):
 			}
+			r.mu.Lock()
+			r.release(ctx, time.Now())
+			left = len(r.early) > 0
 			r.mu.Unlock()
 		}
 	}

@@ -47,6 +47,8 @@ type Recorder struct {
 	mu      sync.Mutex // held while records are written; guards the fields below
 	early   []*early   // the oldest first
 	waiting map[string]*early
+
+	held chan struct{} // has room for one: something waits
 }
 
 // The most that is written together: messages, and calls in them.
@@ -61,7 +63,7 @@ const pace = 20 * time.Millisecond
 
 // New returns a recorder that does nothing until Run.
 func New(cfg Config) *Recorder {
-	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}}
+	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}, held: make(chan struct{}, 1)}
 }
 
 // Run records until ctx ends.
