@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,7 +33,7 @@ type request struct {
 func (c *Client) do(ctx context.Context, r request) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+max(r.wait, 0))
 	defer cancel()
-	res, err := c.send(ctx, r)
+	res, err := c.send(ctx, r) //nolint:bodyclose // drain closes it
 	if err != nil {
 		return 0, err
 	}
@@ -97,9 +98,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 }
 
 func (c *Client) setHeader(req *http.Request, r request) {
-	for k, v := range r.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, r.header)
 	accept := r.accept
 	if accept == "" {
 		accept = "application/json, application/problem+json"
@@ -137,8 +136,7 @@ func (c *Client) failure(ctx context.Context, err error) error {
 // clean takes the URL out of an error: it may hold a password, and says nothing
 // that the message does not say.
 func clean(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

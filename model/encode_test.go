@@ -96,8 +96,8 @@ func fill(t *testing.T, v reflect.Value) {
 		fill(t, elem)
 		v.SetMapIndex(reflect.ValueOf("key"), elem)
 	case v.Kind() == reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, v.Field(i))
+		for _, field := range v.Fields() {
+			fill(t, field)
 		}
 	default:
 		t.Fatalf("a call has a %s: teach this test and AppendJSON about it", v.Type())

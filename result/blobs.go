@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -29,7 +30,7 @@ func (r Result) Seal() (Result, []model.Blob) {
 	var t model.Taken
 	r.Value, r.Plugs = t.Take("/value", r.Value), t.TakeAll("/plugs", r.Plugs)
 	if len(t.Refs) > 0 {
-		r.Refs = append(r.Refs[:len(r.Refs):len(r.Refs)], t.Refs...)
+		r.Refs = append(slices.Clip(r.Refs), t.Refs...)
 	}
 	return r, t.Blobs
 }
@@ -49,7 +50,7 @@ func (r Result) Open(values map[string]json.RawMessage) Result {
 // Tell writes into the record of a call how it ended.
 func (r Result) Tell(c *model.Call) {
 	c.State, c.Result, c.Failure, c.Joined = r.State, r.Value, r.Failure, r.Joined
-	c.Refs = append(c.Refs[:len(c.Refs):len(c.Refs)], model.Rebase(r.Refs, "/value", model.ResultPlace)...)
+	c.Refs = append(slices.Clip(c.Refs), model.Rebase(r.Refs, "/value", model.ResultPlace)...)
 }
 
 // Genuine leaves out the values that are not what their hashes say: a copy that

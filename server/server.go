@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -126,12 +127,7 @@ func (s *Server) checkRoles() error {
 }
 
 func (s *Server) has(role string) bool {
-	for _, r := range s.cfg.Roles {
-		if r == role {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.cfg.Roles, role)
 }
 
 // placed tells the API's waiting agents, here and in other servers, that
@@ -233,7 +229,7 @@ func (s *Server) serve(ctx context.Context) error {
 	if err := srv.Shutdown(stopping); err != nil {
 		_ = srv.Close()
 	}
-	<-done
+	<-done //nolint:errcheck // it was told to end
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -81,8 +82,8 @@ func Open(ctx context.Context, cfg Config) (*Stack, error) {
 // Close closes what was opened, in reverse order.
 func (s *Stack) Close() error {
 	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		if err := s.closers[i](); err != nil {
+	for _, v := range slices.Backward(s.closers) {
+		if err := v(); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -131,7 +131,7 @@ func refBatch(calls []call) Batch {
 // mergeRefs is the references of two records of one call: the first that knew a
 // place counts, as it does for what is in that place.
 func mergeRefs(was, is []model.Ref) []model.Ref {
-	out := was[:len(was):len(was)]
+	out := slices.Clip(was)
 	for _, r := range is {
 		if !slices.ContainsFunc(out, func(o model.Ref) bool { return o.At == r.At }) {
 			out = append(out, r)

@@ -66,7 +66,7 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 	}
 	limit := f.limit()
 	var last string
-	more, err := s.eachCall(ctx, q.Order(order).Limit(limit+1), func(r callRow, bytes int) (bool, error) {
+	more, err := s.eachCall(q.Order(order).Limit(limit+1), func(r callRow, bytes int) (bool, error) {
 		if len(out.Items) == limit || bytes > maxPageBytes && len(out.Items) > 0 {
 			return false, nil
 		}
@@ -89,7 +89,7 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 
 // eachCall streams the rows of q to fn, with the bytes read so far, until it
 // returns false; it tells whether that happened.
-func (s *Store) eachCall(ctx context.Context, q *gorm.DB, fn func(r callRow, bytes int) (bool, error)) (bool, error) {
+func (s *Store) eachCall(q *gorm.DB, fn func(r callRow, bytes int) (bool, error)) (bool, error) {
 	rows, err := q.Rows()
 	if err != nil {
 		return false, err
@@ -186,7 +186,7 @@ func (s *Store) Tree(ctx context.Context, id string) ([]model.Call, error) {
 
 func (s *Store) callsOf(ctx context.Context, q *gorm.DB) ([]model.Call, error) {
 	var out []model.Call
-	_, err := s.eachCall(ctx, q.Order("created, id"), func(r callRow, _ int) (bool, error) {
+	_, err := s.eachCall(q.Order("created, id"), func(r callRow, _ int) (bool, error) {
 		c, err := r.call()
 		out = append(out, c)
 		return true, err

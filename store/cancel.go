@@ -65,7 +65,7 @@ func (s *Store) CallsOfRun(ctx context.Context, tracking string, cancelled bool,
 		q = q.Where("progress < ?", ended)
 	}
 	var out []model.Call
-	_, err := s.eachCall(ctx, q.Order("id").Limit(limit), func(r callRow, _ int) (bool, error) {
+	_, err := s.eachCall(q.Order("id").Limit(limit), func(r callRow, _ int) (bool, error) {
 		c, err := r.call()
 		out = append(out, c)
 		return true, err

@@ -123,8 +123,7 @@ func (s *session) publish(batch []finished) bool {
 	msgs = append(msgs, rec...)
 	return s.persist("publish what follows", func(ctx context.Context) error {
 		err := s.w.cfg.Broker.Publish(ctx, msgs...)
-		var partly *broker.PublishError
-		if errors.As(err, &partly) {
+		if partly, ok := errors.AsType[*broker.PublishError](err); ok {
 			msgs = s.undelivered(msgs, partly.Errs)
 			if len(msgs) == 0 {
 				return nil

@@ -64,10 +64,9 @@ func (b *bench) declare(t broker.Topology) {
 }
 
 // queue declares one queue without limits or bindings.
-func (b *bench) queue(name string) string {
+func (b *bench) queue(name string) {
 	b.Helper()
 	b.limited(name, broker.Limits{})
-	return name
 }
 
 func (b *bench) limited(name string, l broker.Limits) {
@@ -85,11 +84,11 @@ func to(queue, id string) broker.Message {
 	return broker.Message{ID: id, Key: queue, ContentType: "text/plain", Body: []byte(id)}
 }
 
-// numbered makes n messages for a queue, named prefix-0 and so on.
-func numbered(queue, prefix string, n int) []broker.Message {
+// numbered makes n messages for a queue, named m-0 and so on.
+func numbered(queue string, n int) []broker.Message {
 	msgs := make([]broker.Message, n)
 	for i := range msgs {
-		msgs[i] = to(queue, fmt.Sprintf("%s-%d", prefix, i))
+		msgs[i] = to(queue, fmt.Sprintf("m-%d", i))
 	}
 	return msgs
 }

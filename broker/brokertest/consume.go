@@ -18,7 +18,7 @@ var consumeChecks = []check{
 
 func consumePrefetch(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 8)...)
+	b.publish(numbered("q", 8)...)
 	c := b.consume("q", 3)
 	var open []*broker.Delivery
 	for range 3 {
@@ -42,7 +42,7 @@ func consumePrefetch(b *bench) {
 func consumeShared(b *bench) {
 	b.queue("q")
 	one, two := b.consume("q", 1), b.consume("q", 1)
-	b.publish(numbered("q", "m", 2)...)
+	b.publish(numbered("q", 2)...)
 	first, second := one.next(), two.next() // each holds one: neither starves
 	if first.ID == second.ID {
 		b.Fatalf("both consumers received %s", first.ID)
@@ -73,7 +73,7 @@ func consumeRemoved(b *bench) {
 
 func consumeEnds(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 6)...)
+	b.publish(numbered("q", 6)...)
 	c := b.consume("q", 6)
 	first, second, third := c.next(), c.next(), c.next()
 	c.stop()
@@ -109,7 +109,7 @@ func consumeManyQueues(b *bench) {
 
 func consumeReopened(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 20)...)
+	b.publish(numbered("q", 20)...)
 	b.publish(broker.Message{ID: "later", Key: "q", Delay: silence})
 	first := b.consume("q", 5)
 	d := first.next()

@@ -17,7 +17,7 @@ func inspectMany(b *bench) {
 	names := []string{"c", "a", "b"}
 	for i, name := range names {
 		b.queue(name)
-		b.publish(numbered(name, "m", i)...)
+		b.publish(numbered(name, i)...)
 		b.depth(name, int64(i))
 	}
 	b.consume("b", 1).next()
@@ -52,7 +52,7 @@ func inspectUnknown(b *bench) {
 
 func peekLeaves(b *bench) {
 	b.queue("q")
-	msgs := numbered("q", "m", 5)
+	msgs := numbered("q", 5)
 	msgs[0].Headers = map[string]string{"k": "v"}
 	b.publish(msgs...)
 	for _, n := range []int{0, 3, 100} {
@@ -76,7 +76,7 @@ func peekLeaves(b *bench) {
 
 func purgeReady(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 10)...)
+	b.publish(numbered("q", 10)...)
 	c := b.consume("q", 2)
 	held, _ := c.next(), c.next()
 	b.stats("q", "eight ready", func(s broker.Stats) bool { return s.Messages == 8 })

@@ -47,7 +47,7 @@ func limitBatch(b *bench) {
 	const limit = 20
 	b.limited("q", broker.Limits{MaxMessages: limit})
 	b.queue("other")
-	msgs := numbered("q", "m", limit+b.features.LimitSlack+200)
+	msgs := numbered("q", limit+b.features.LimitSlack+200)
 	msgs = append(msgs, to("other", "fits"))
 	err := b.Broker.Publish(b.ctx, msgs...)
 	b.is(err, broker.ErrFull, "publish more than fits")

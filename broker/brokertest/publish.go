@@ -61,7 +61,7 @@ func own(h map[string]string) map[string]string {
 
 func publishBatch(b *bench) {
 	b.queue("q")
-	msgs := numbered("q", "m", 1000)
+	msgs := numbered("q", 1000)
 	b.publish(msgs...)
 	b.depth("q", 1000)
 	got := b.consume("q", 50).acked(1000)

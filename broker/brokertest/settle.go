@@ -20,7 +20,7 @@ var settleChecks = []check{
 
 func settleTwice(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 4)...)
+	b.publish(numbered("q", 4)...)
 	c := b.consume("q", 10)
 	first := []func(*broker.Delivery) error{
 		func(d *broker.Delivery) error { return d.Ack(b.ctx) },
@@ -43,7 +43,7 @@ func settleTwice(b *bench) {
 
 func settleAck(b *bench) {
 	b.queue("q")
-	b.publish(numbered("q", "m", 100)...)
+	b.publish(numbered("q", 100)...)
 	c := b.consume("q", 30)
 	c.acked(100)
 	b.empty("q")

@@ -3,7 +3,6 @@ package jetstream_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -23,7 +22,7 @@ func BenchmarkThroughput(b *testing.B) {
 }
 
 func benchBroker(b testing.TB) *jetstream.Broker {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	s, err := natsd.Start(b.Context(), natsd.Config{Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)

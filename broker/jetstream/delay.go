@@ -76,7 +76,11 @@ func (b *Broker) moveSession(ctx context.Context) error {
 	go func() { failed <- b.readDelays(ctx, added) }()
 
 	m := &mover{b: b, back: make(chan due, atOnce), slots: make(chan struct{}, atOnce)}
-	defer func() { cancel(); <-failed; m.wait() }()
+	defer func() {
+		cancel()
+		<-failed //nolint:errcheck // it was told to end
+		m.wait()
+	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

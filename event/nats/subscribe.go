@@ -99,11 +99,11 @@ func (r *reader) listen(ctx context.Context, rings chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	defer bell.Unsubscribe()
+	defer func() { _ = bell.Unsubscribe() }()
 	if r.inbox, err = conn.SubscribeSync(conn.NewInbox()); err != nil {
 		return err
 	}
-	defer r.inbox.Unsubscribe()
+	defer func() { _ = r.inbox.Unsubscribe() }()
 	states := conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer conn.RemoveStatusListener(states)
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -84,7 +85,7 @@ func (b *Bus) publish(ctx context.Context, msgs []event.Message) error {
 	} else {
 		args[4] = "1"
 	}
-	if err := publishScript.Run(ctx, b.client, []string{b.stream}, args...).Err(); err != nil && err != redis.Nil {
+	if err := publishScript.Run(ctx, b.client, []string{b.stream}, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
 	}
 	return nil

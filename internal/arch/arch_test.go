@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -107,10 +108,8 @@ func checkRoom(t *testing.T, f file, imported string) {
 	if ranks[from] == 7 || testSuite(f.dir) || sameRoom(f.dir, imported) || ranks[from] > ranks[to] {
 		return
 	}
-	for _, ok := range mayImport[from] {
-		if to == ok {
-			return
-		}
+	if slices.Contains(mayImport[from], to) {
+		return
 	}
 	if to == "model" && ranks[from] == 0 {
 		return

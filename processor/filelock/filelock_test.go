@@ -18,9 +18,7 @@ func TestLockExcludes(t *testing.T) {
 	var wg sync.WaitGroup
 	var holders atomic.Int32
 	for range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			unlock, err := filelock.Lock(t.Context(), path)
 			if err != nil {
 				t.Error(err)
@@ -31,7 +29,7 @@ func TestLockExcludes(t *testing.T) {
 			}
 			holders.Add(-1)
 			unlock()
-		}()
+		})
 	}
 	wg.Wait()
 }

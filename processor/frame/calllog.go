@@ -2,6 +2,7 @@ package frame
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func (l *CallLog) Lines() []model.LogLine {
 		return l.lines
 	}
 	note := fmt.Sprintf("[%d more lines were dropped: the log of a call is limited to %d bytes]", l.dropped, model.MaxLogBytes)
-	return append(l.lines[:len(l.lines):len(l.lines)], model.LogLine{Time: time.Now().UTC(), Stream: Stderr, Text: note})
+	return append(slices.Clip(l.lines), model.LogLine{Time: time.Now().UTC(), Stream: Stderr, Text: note})
 }
 
 // The streams of a log line.

@@ -258,7 +258,7 @@ func (p *Process) receive() {
 		body, err := r.next()
 		switch {
 		case errors.Is(err, errOversize):
-			p.complete(incoming{Failure: &model.Failure{
+			_ = p.complete(incoming{Failure: &model.Failure{
 				Error: model.FailureTooLarge, Permanent: true,
 				Message: fmt.Sprintf("the result is over the limit of %d bytes", model.MaxPayload),
 			}})

@@ -71,8 +71,7 @@ func TestRequirementsAreInstalledOnce(t *testing.T) {
 }
 
 func detail(err error) string {
-	var e *processor.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*processor.Error](err); ok {
 		return e.Detail
 	}
 	return ""

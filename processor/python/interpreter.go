@@ -92,8 +92,7 @@ func ask(ctx context.Context, name, path string) (interpreter, error) {
 	}
 	if err != nil {
 		e := badInterpreter("%s does not run as a Python interpreter: name another one", path)
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			e.Detail = string(exit.Stderr)
 		}
 		e.Err = err

@@ -118,8 +118,7 @@ func declarations(ctx context.Context, python interpreter, host, project string)
 	}
 	if err != nil {
 		e := &processor.Error{Code: processor.CodeEnvironment, Message: "cannot read what the Python project declares", Err: err}
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			e.Detail = string(exit.Stderr)
 		}
 		return d, e

@@ -42,8 +42,7 @@ func startProgram(t testing.TB, program processor.Program) processor.Process {
 	t.Helper()
 	p, err := program.Start(testenv.Context(t, time.Minute))
 	if err != nil {
-		var e *processor.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*processor.Error](err); ok {
 			t.Log(e.Detail)
 		}
 		t.Fatal(err)

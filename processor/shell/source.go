@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -18,7 +19,7 @@ func readSource(path string) string {
 	}
 	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxSource))
-	if err != nil || !utf8.Valid(b) || strings.ContainsRune(string(b), 0) {
+	if err != nil || !utf8.Valid(b) || bytes.ContainsRune(b, 0) {
 		return ""
 	}
 	return string(b)

@@ -21,8 +21,7 @@ func fault(message string, err error, permanent bool) *processor.Error {
 // remoteError says in words what keeps a repository from being had. The text of
 // err is kept only where it cannot hold more than the address.
 func remoteError(clean string, c Credentials, err error) error {
-	var known *processor.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*processor.Error](err); ok {
 		return err
 	}
 	var dns *net.DNSError

@@ -36,7 +36,7 @@ func (s *Store) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer bell.Unsubscribe()
+	defer func() { _ = bell.Unsubscribe() }()
 	states := s.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer s.conn.RemoveStatusListener(states)
 	again := time.NewTimer(0) // what rang before the server knew of us was not heard

@@ -50,14 +50,18 @@ func (a *API) Changed() { a.bell.ring() }
 func (a *API) Run(ctx context.Context) error {
 	defer a.end()
 	news := make(chan event.Message, 64)
-	done := make(chan error, 1)
+	done := make(chan struct{})
 	listen, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() { done <- a.hear(listen, news) }()
+	go func() {
+		defer close(done)
+		a.hear(listen, news)
+	}()
 	for {
 		select {
 		case <-ctx.Done():
-			return <-done
+			<-done
+			return nil
 		case <-news:
 			a.bell.ring()
 		}
@@ -65,11 +69,11 @@ func (a *API) Run(ctx context.Context) error {
 }
 
 // hear subscribes until ctx ends, again when the bus gives up.
-func (a *API) hear(ctx context.Context, news chan<- event.Message) error {
+func (a *API) hear(ctx context.Context, news chan<- event.Message) {
 	for ctx.Err() == nil {
 		err := a.cfg.Events.Subscribe(ctx, event.Subscription{Pattern: Changes}, news, nil)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		a.log.WarnContext(ctx, "news of changes is not heard, trying again", "err", err)
 		select {
@@ -77,7 +81,6 @@ func (a *API) hear(ctx context.Context, news chan<- event.Message) error {
 		case <-time.After(time.Second):
 		}
 	}
-	return nil
 }
 
 // news is what is told of a change.

@@ -127,7 +127,7 @@ func (a *API) redrive(ctx context.Context, ids []string) (client.Dealt, error) {
 	if err != nil {
 		return client.Dealt{}, err
 	}
-	return a.dealt(ctx, ids, model.Queued, refused), nil
+	return a.dealt(ids, model.Queued, refused), nil
 }
 
 func (a *API) drop(ctx context.Context, ids []string) (client.Dealt, error) {
@@ -142,7 +142,7 @@ func (a *API) drop(ctx context.Context, ids []string) (client.Dealt, error) {
 	for _, id := range dropped {
 		delete(refused, id)
 	}
-	return a.dealt(ctx, ids, "", refused), nil
+	return a.dealt(ids, "", refused), nil
 }
 
 var errNotListed = errors.New("it is not on the list of the dead letters")
@@ -158,16 +158,16 @@ func (a *API) withdraw(ctx context.Context, ids []string) (client.Dealt, error) 
 			refused[id] = err
 		}
 	}
-	return a.dealt(ctx, ids, model.Cancelled, refused), nil
+	return a.dealt(ids, model.Cancelled, refused), nil
 }
 
 // dealt answers for each call: its state now, or why nothing was done.
-func (a *API) dealt(ctx context.Context, ids []string, state model.State, refused map[string]error) client.Dealt {
+func (a *API) dealt(ids []string, state model.State, refused map[string]error) client.Dealt {
 	out := client.Dealt{Calls: make([]client.DealtCall, len(ids))}
 	for i, id := range ids {
 		d := client.DealtCall{ID: id, State: state}
 		if err := refused[id]; err != nil {
-			d.State, d.Error = "", a.reason(ctx, err)
+			d.State, d.Error = "", a.reason(err)
 		}
 		out.Calls[i] = d
 	}
@@ -175,7 +175,7 @@ func (a *API) dealt(ctx context.Context, ids []string, state model.State, refuse
 }
 
 // reason is why something cannot be done with one of several calls.
-func (a *API) reason(ctx context.Context, err error) string {
+func (a *API) reason(err error) string {
 	var ended *store.Ended
 	if p := ofStore(err); p != nil && !errors.As(err, &ended) {
 		return p.Detail

@@ -122,8 +122,7 @@ func register[I, O any](a *API, o huma.Operation, handler func(context.Context, 
 		if err == nil {
 			return out, nil
 		}
-		var ready huma.StatusError
-		if errors.As(err, &ready) {
+		if _, ok := errors.AsType[huma.StatusError](err); ok {
 			return nil, err
 		}
 		return nil, a.problem(ctx, o.OperationID, err)

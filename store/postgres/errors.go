@@ -49,12 +49,10 @@ func hasCode(err error, code string) bool {
 // cause returns why a connection failed, without what was tried: the caller
 // has said that, and it may hold more than should be shown.
 func cause(err error) string {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return answer.Message
 	}
-	var network *net.OpError
-	if errors.As(err, &network) {
+	if network, ok := errors.AsType[*net.OpError](err); ok {
 		return network.Error()
 	}
 	return err.Error()

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -166,7 +167,7 @@ func paging(t *testing.T, b *bundle) {
 	}
 	equal(t, "names", have, want)
 	for _, cursor := range []string{"?", "AAAA", "WyJhIl0"} {
-		if _, err := b.Queues(b.ctx, "default", store.List{Cursor: cursor}); err != store.ErrCursor {
+		if _, err := b.Queues(b.ctx, "default", store.List{Cursor: cursor}); !errors.Is(err, store.ErrCursor) {
 			t.Fatalf("cursor %q: have error %v, want ErrCursor", cursor, err)
 		}
 	}

@@ -47,7 +47,7 @@ func processors(t *testing.T, b *bundle) {
 	_, err := b.UpdateProcessor(b.ctx, stale)
 	refused(t, err, store.ErrConflict, `processor "p" was changed meanwhile: it is at generation 3 and not 2; look at it again and repeat`)
 
-	p = report(3, model.StatusStopped, "as you wish")
+	report(3, model.StatusStopped, "as you wish")
 	p = report(2, model.StatusFailed, "old news")
 	equal(t, "status after an old report", []any{p.Status, p.Message, p.Observed, p.Wanted},
 		[]any{model.StatusStopped, "as you wish", int64(3), model.StatusStopped})

@@ -2,7 +2,6 @@ package dead
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +61,7 @@ func details(p print.Printer, call model.Call) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(call.Kwargs)) {
-		value := json.RawMessage(call.Kwargs[name])
+		value := call.Kwargs[name]
 		if _, err := fmt.Fprintf(p.Out, "%s=", print.Line(name)); err != nil {
 			return err
 		}

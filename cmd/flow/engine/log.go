@@ -30,7 +30,7 @@ func Logger(w io.Writer, tty bool, env func(string) string, debug bool) (*slog.L
 	case format != "" && format != "text":
 		return nil, fmt.Errorf("FLOW_LOG_FORMAT=%s is unknown: use text or json", format)
 	case tty && format == "":
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})), nil
 	}
 	return slog.New(slog.NewTextHandler(w, opts)), nil
 }

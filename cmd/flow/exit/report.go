@@ -35,12 +35,10 @@ func Report(w io.Writer, err error, paint func(string) string) {
 }
 
 func parts(err error) (message string, suggestions []string, next string) {
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return err.Error(), own.Suggestions, own.Next
 	}
-	var remote *client.Error
-	if errors.As(err, &remote) {
+	if remote, ok := errors.AsType[*client.Error](err); ok {
 		next = remote.Hint
 		if next == "" {
 			next = nextOf[remote.Code]

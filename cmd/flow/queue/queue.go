@@ -77,7 +77,7 @@ func messages() print.View[client.QueuedMessage] {
 			{Title: "Socket", Text: func(m client.QueuedMessage) string { return call(m).Socket }},
 			{Title: "Created", Text: func(m client.QueuedMessage) string { return print.Time(call(m).Created) }},
 			{Title: "Attempts", Text: func(m client.QueuedMessage) string { return fmt.Sprint(call(m).Attempt) }},
-			{Title: "Arguments", Text: func(m client.QueuedMessage) string { return arguments(m) }},
+			{Title: "Arguments", Text: arguments},
 		},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -161,9 +162,7 @@ func (a *api) run(args ...string) ran { return a.runWith(surroundings{}, args...
 func (a *api) runWith(s surroundings, args ...string) ran {
 	a.t.Helper()
 	env := map[string]string{"FLOW_SERVER": a.server.URL, "FLOW_TOKEN": "flow_test", "XDG_CONFIG_HOME": a.t.TempDir()}
-	for k, v := range s.env {
-		env[k] = v
-	}
+	maps.Copy(env, s.env)
 	ctx := s.ctx
 	if ctx == nil {
 		ctx = a.t.Context()

@@ -46,8 +46,7 @@ func input(o *RunOptions, s *client.Submission) error {
 // bad is an error of what was typed.
 func bad(where string, err error) error {
 	out := &exit.Error{Code: exit.Usage, Message: where + ": " + err.Error(), Err: err}
-	var syntax *value.Syntax
-	if errors.As(err, &syntax) {
+	if _, ok := errors.AsType[*value.Syntax](err); ok {
 		out.Next = `if text was meant, write it as a JSON string: '"[like this"'`
 	}
 	return out

@@ -53,7 +53,7 @@ func showRun(ctx context.Context, o *ShowOptions) error {
 	return print.One(p, view.Tasks(), t, func() error {
 		if doc := strings.TrimSpace(t.Doc); doc != "" {
 			p.Heading("About")
-			for _, l := range strings.Split(doc, "\n") {
+			for l := range strings.SplitSeq(doc, "\n") {
 				fmt.Fprintln(o.Out, print.Line(l))
 			}
 		}

@@ -81,8 +81,7 @@ func TestLiteralThatIsNoValue(t *testing.T) {
 		"{\"a\": 1,\n b c": "line",
 	} {
 		got, err := Literal(text)
-		var syntax *Syntax
-		if !errors.As(err, &syntax) {
+		if _, ok := errors.AsType[*Syntax](err); !ok {
 			t.Errorf("Literal(%q) = %s, %v; want a syntax error", text, got, err)
 			continue
 		}

@@ -68,7 +68,7 @@ func Call() print.View[model.Call] {
 		Kind: "calls", Value: CallValue,
 		Name: func(c model.Call) string { return c.ID },
 		Columns: []print.Column[model.Call]{
-			{Title: "Name", Text: func(c model.Call) string { return Function(c) }},
+			{Title: "Name", Text: Function},
 			{Title: "ID", Text: func(c model.Call) string { return c.ID }},
 			{Title: "Owner", Text: func(c model.Call) string { return c.Origin }},
 			{Title: "Created", Text: func(c model.Call) string { return print.Time(c.Created) }},

@@ -22,7 +22,7 @@ func Processors() print.View[model.Processor] {
 			{Title: "Limits", Text: func(p model.Processor) string { return p.Limit.Text() }},
 			{Title: "Hostname", Text: func(p model.Processor) string { return p.Hostname }},
 			{Title: "Commit", Text: func(p model.Processor) string { return short(p.Commit) }},
-			{Title: "Branch/Tag", Text: func(p model.Processor) string { return ref(p) }},
+			{Title: "Branch/Tag", Text: ref},
 			{Title: "Runtime", Wide: true, Text: func(p model.Processor) string { return strings.TrimSpace(p.Runtime + " " + p.Interpreter) }},
 			{Title: "Module Path", Wide: true, Text: func(p model.Processor) string { return p.ModulePath }},
 			{Title: "Git Repo", Wide: true, Text: func(p model.Processor) string { return p.GitRepo }},
