@@ -59,6 +59,9 @@ func (c *crew) accepts(as model.Assignment) bool {
 func (c *crew) set(as model.Assignment) {
 	c.mu.Lock()
 	c.as = as
+	for _, s := range c.slots { // before the next question for a plan says that this one is known
+		s.worker.Set(as.Sockets)
+	}
 	c.mu.Unlock()
 	select {
 	case c.changed <- struct{}{}:

@@ -86,7 +86,7 @@ func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error
 	waitCtx, cancel := a.until(ctx, wait)
 	defer cancel()
 	for {
-		rung, _ := a.bell.wait()
+		rung, epoch := a.bell.wait()
 		assignments, err := a.cfg.Store.Assignments(ctx, in.Node)
 		if err != nil {
 			return nil, err
@@ -94,7 +94,10 @@ func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error
 		if v := version(assignments); v != in.Version || in.Version == "" {
 			return a.plan(ctx, v, assignments)
 		}
-		if !heard(waitCtx, rung) {
+		// What it knows is what is: it has taken every change before this one.
+		leave := a.followers.follow(in.Node, epoch)
+		again := heard(waitCtx, rung)
+		if leave(); !again {
 			return nil, notModified{}
 		}
 	}

@@ -54,13 +54,15 @@ func (c Config) validate() error {
 
 // API answers HTTP requests. Make one with New.
 type API struct {
-	cfg     Config
-	log     *slog.Logger
-	guard   *access.Guard
-	bell    *bell
-	catalog *catalog
-	handler http.Handler
-	huma    huma.API
+	cfg   Config
+	log   *slog.Logger
+	guard *access.Guard
+	bell  *bell
+	// followers are the agents that wait for changes here.
+	followers *followers
+	catalog   *catalog
+	handler   http.Handler
+	huma      huma.API
 
 	// shape is held while what exists on the broker and in the database is
 	// changed together, so that one request does not remove what another has
@@ -85,7 +87,7 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
-	a := &API{cfg: cfg, log: log, guard: guard, bell: newBell()}
+	a := &API{cfg: cfg, log: log, guard: guard, bell: newBell(), followers: newFollowers()}
 	a.life, a.end = context.WithCancel(context.Background())
 	a.catalog = newCatalog(cfg.Store, a.bell)
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,5 +245,62 @@ func TestPanicIsAProblem(t *testing.T) {
 	e := wants(t, second(b.c.Depth(context.Background(), "q1")), client.CodeInternal, "server's log")
 	if strings.Contains(e.Error(), "nil") || e.Status != 500 {
 		t.Errorf("tells internals: %v", e)
+	}
+}
+
+// TestPlugIsTakenUp: when a plug has been made, changed or deleted, the agents
+// know: a call that is sent next goes the new way. An agent that went away is
+// not waited for.
+func TestPlugIsTakenUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.system(t)
+	ctx, stop := context.WithCancel(testenv.Context(t, time.Minute))
+	agent := b.client(t, b.newToken(t, model.ScopeAgent))
+	must(t)(agent.Heartbeat(ctx, model.Heartbeat{
+		Node:  model.Node{Object: model.Object{Name: "n1"}, Cores: 4},
+		Agent: model.Agent{Object: model.Object{Name: "n1.agent"}, Node: "n1", CPUs: 4},
+	}))
+	must(t)(b.c.Deployments().Create(ctx, model.Deployment{Processor: "proc1", Node: "n1", CPUs: 1}))
+	var known atomic.Int64 // plugs
+	following, done := make(chan struct{}, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		for version := ""; ctx.Err() == nil; {
+			plan, changed, err := agent.Plan(ctx, "n1", version, 5*time.Second)
+			if err != nil || !changed {
+				continue
+			}
+			time.Sleep(20 * time.Millisecond) // what it takes to tell all workers
+			plugs := 0
+			for _, as := range plan.Assignments {
+				for _, s := range as.Sockets {
+					plugs += len(s.Out)
+				}
+			}
+			known.Store(int64(plugs))
+			version = plan.Version
+			following <- struct{}{}
+		}
+	}()
+	<-following
+	plugs := b.c.Plugs()
+	plug := model.Plug{Object: model.Object{Name: "x"}, Type: model.PlugResult, Source: "sample.do_this", Target: "sample.add_two", Argument: "one"}
+	must(t)(plugs.Create(ctx, plug))
+	if n := known.Load(); n != 1 {
+		t.Errorf("a plug was made, and the agent knows of %d", n)
+	}
+	if err := plugs.Delete(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if n := known.Load(); n != 0 {
+		t.Errorf("the plug was deleted, and the agent knows of %d", n)
+	}
+	stop()
+	<-done
+	began := time.Now()
+	must(t)(plugs.Create(context.Background(), plug))
+	if took := time.Since(began); took > 4*takenUp {
+		t.Errorf("an agent that is gone was waited for during %s", took)
 	}
 }

@@ -38,6 +38,7 @@ func (a *API) createPlug(ctx context.Context, in *creation[client.PlugInput]) (*
 	if err := check(p.Check()); err != nil {
 		return nil, err
 	}
+	defer a.settle(ctx) // behind the lock
 	a.shape.Lock()
 	defer a.shape.Unlock()
 	if err := taken("plug", p.Name)(a.cfg.Store.Plug(ctx, p.Network, p.Name)); err != nil {
@@ -128,6 +129,7 @@ func (a *API) unmakeQueue(ctx context.Context, p model.Plug) {
 }
 
 func (a *API) updatePlug(ctx context.Context, in *change[client.PlugPatch]) (*body[model.Plug], error) {
+	defer a.settle(ctx) // behind the lock
 	a.shape.Lock()
 	defer a.shape.Unlock()
 	was, err := a.cfg.Store.Plug(ctx, in.Network, in.Name)
@@ -169,6 +171,7 @@ func (a *API) updatePlug(ctx context.Context, in *change[client.PlugPatch]) (*bo
 }
 
 func (a *API) deletePlug(ctx context.Context, in *deletion) (*struct{}, error) {
+	defer a.settle(ctx) // behind the lock
 	a.shape.Lock()
 	defer a.shape.Unlock()
 	p, err := a.cfg.Store.Plug(ctx, in.Network, in.Name)

@@ -103,6 +103,7 @@ func (a *API) unbound(ctx context.Context, s model.Socket) error {
 }
 
 func (a *API) updateSocket(ctx context.Context, in *change[client.SocketPatch]) (*body[model.Socket], error) {
+	defer a.settle(ctx) // behind the lock
 	was, err := a.cfg.Store.Socket(ctx, in.Network, in.Name)
 	if err != nil {
 		return nil, err
