@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,12 +18,22 @@ func (s *Store) PruneCalls(ctx context.Context, net string, before time.Time, li
 	var ids []string
 	err := s.tx(ctx, "prune calls", func(tx *gorm.DB) error {
 		q := tx.Model(&callRow{}).Where("network = ? AND created < ? AND finished IS NOT NULL AND state <> ?", network(net), stamp(before.UTC()), model.Dead)
-		if err := q.Order("created, id").Limit(limit).Pluck("id", &ids).Error; err != nil || len(ids) == 0 {
+		var rows []callRow
+		if err := q.Select("id", "parents").Order("created, id").Limit(limit).Find(&rows).Error; err != nil {
+			return err
+		}
+		ids = make([]string, len(rows))
+		for i, r := range rows {
+			ids[i] = r.ID
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		if err := orphan(tx, rows, ids); err != nil {
 			return err
 		}
 		for _, statement := range []string{
 			"DELETE FROM call_logs WHERE call_id IN ?",
-			"DELETE FROM call_parents WHERE child IN ?",
 			"DELETE FROM events WHERE call_id IN ?",
 			"DELETE FROM call_blobs WHERE call_id IN ?",
 			"DELETE FROM dead_letters WHERE call_id IN ?",
@@ -38,6 +49,28 @@ func (s *Store) PruneCalls(ctx context.Context, net string, before time.Time, li
 		return 0, err
 	}
 	return len(ids), nil
+}
+
+// orphan removes the ways down from their parents to the calls. It finds them
+// by parent, since there is no index by child: without, every batch would read
+// the whole table. The child is compared as an expression so that no database
+// looks for each pair of a parent and a child.
+func orphan(tx *gorm.DB, calls []callRow, ids []string) error {
+	var parents []string
+	for _, c := range calls {
+		var of []string
+		if err := decode(c.Parents, &of); err != nil {
+			return err
+		}
+		parents = append(parents, of...)
+	}
+	slices.Sort(parents)
+	for part := range slices.Chunk(slices.Compact(parents), 1000) {
+		if err := tx.Exec("DELETE FROM call_parents WHERE parent IN ? AND child || '' IN ?", part, ids).Error; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CreatedAtRank returns when the n-th newest call of a network was made (from
