@@ -144,6 +144,7 @@ var (
 	ErrFull        = errors.New("queue is full")
 	ErrBlocked     = errors.New("the broker takes no messages now (memory or disk alarm)")
 	ErrUnavailable = errors.New("the broker cannot be reached")
+	ErrRefused     = errors.New("the broker refuses this user")
 	ErrTooLarge    = errors.New("message is too large for the broker")
 	ErrSessionGone = errors.New("the session of this delivery has ended; it will be delivered again")
 	ErrSettled     = errors.New("this delivery is settled already")

@@ -76,8 +76,9 @@ type Store interface {
 // restarted. A claim it grants may then be for a call that has ended.
 type Memory interface {
 	// Since is the time from which on the store has forgotten nothing. What
-	// happened before may be unknown to it.
-	Since(ctx context.Context) (time.Time, error)
+	// happened before may be unknown to it. It and the present are by the store's
+	// clock: that of the caller may be wrong.
+	Since(ctx context.Context) (since, now time.Time, err error)
 	// BeginAnew says that nothing has happened yet, so that there is nothing the
 	// store could have forgotten. It changes nothing in a store that is in use.
 	BeginAnew(ctx context.Context) error
@@ -85,3 +86,6 @@ type Memory interface {
 
 // ErrUnavailable says that the store cannot be reached now.
 var ErrUnavailable = errors.New("the result store cannot be reached")
+
+// ErrRefused says that the store answers, and does not let this user in.
+var ErrRefused = errors.New("the result store refuses this user")

@@ -67,6 +67,9 @@ type Config struct {
 	Services func(ctx context.Context) (broker, backend client.Health)
 	Version  client.Version
 	Logger   *slog.Logger
+	// Fault, if set, is called at the named points between the steps of what the
+	// server does: tests end the process there.
+	Fault func(point string)
 }
 
 // Server is the control plane. Make one with New.
@@ -85,6 +88,9 @@ type Server struct {
 
 // New returns a server that does nothing until Run.
 func New(cfg Config) (*Server, error) {
+	if cfg.Fault == nil {
+		cfg.Fault = func(string) {}
+	}
 	s := &Server{cfg: cfg, log: cfg.Logger.With("component", "server"), started: time.Now().UTC()}
 	s.topology = topology.New(cfg.Broker, cfg.Store, cfg.Results, cfg.Logger)
 	if err := s.checkRoles(); err != nil {
@@ -103,7 +109,7 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 		s.api, err = api.New(api.Config{
-			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), values: s.values, scribe: s.scribe}, Topology: board{s.topology}, Inspector: board{s.topology},
+			Store: cfg.Store, Submitter: submitter{sender: socket.NewSender(cfg.Broker), values: s.values, scribe: s.scribe, fault: cfg.Fault}, Topology: board{s.topology}, Inspector: board{s.topology},
 			Resolver: cfg.Resolver, Health: s, Canceller: s.canceller, Redriver: s.redriver, Values: s.values, Results: cfg.Results, Events: cfg.Events, Sealer: sealer, Version: cfg.Version, Logger: cfg.Logger,
 		})
 		if err != nil {
@@ -159,10 +165,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.has(RoleRecorder) {
 		rec := recorder.New(recorder.Config{
 			Broker: s.cfg.Broker, History: s.cfg.Store, Results: s.cfg.Results, Logger: s.cfg.Logger,
-			Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) },
+			Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) }, Fault: s.cfg.Fault,
 		})
 		join := joiner.New(joiner.Config{
-			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger,
+			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger, Fault: s.cfg.Fault,
 		})
 		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
 		g.Go(func() error { return rec.Run(ctx) })

@@ -19,6 +19,7 @@ type submitter struct {
 	sender *socket.Sender
 	values *values.Values
 	scribe *scribe
+	fault  func(point string)
 }
 
 var _ api.Submitter = submitter{}
@@ -50,7 +51,9 @@ func (s submitter) Submit(ctx context.Context, calls []api.Outgoing) error {
 	if err := s.keep(ctx, large, records); err != nil {
 		return &api.Unkept{Err: err}
 	}
+	s.fault("submit before publish")
 	err := s.sender.Send(ctx, out, nil)
+	s.fault("submit published")
 	s.scribe.note(ctx, accepted(records, err))
 	return err
 }

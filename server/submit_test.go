@@ -62,7 +62,7 @@ func TestLargeValuesAreKeptFirst(t *testing.T) {
 	t.Parallel()
 	l := &ledger{}
 	sender := socket.NewSender(l)
-	s := submitter{sender: sender, values: values.New(l, nil, testenv.Logger(t)), scribe: newScribe(sender, testenv.Logger(t))}
+	s := submitter{sender: sender, values: values.New(l, nil, testenv.Logger(t)), scribe: newScribe(sender, testenv.Logger(t)), fault: func(string) {}}
 	recorded := func() { s.scribe.send(t.Context(), s.scribe.take()) }
 	call := func(size int) []api.Outgoing {
 		v := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)

@@ -2,8 +2,10 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -89,6 +91,9 @@ func (s *Stack) openBackend(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// refusal is how Redis begins to say that a password is missing or wrong.
+var refusal = regexp.MustCompile(`^(NOAUTH|WRONGPASS|NOPERM|ERR AUTH|ERR invalid password)`)
+
 // openRedis opens two clients: news must never take the connections that
 // results and claims need.
 func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
@@ -114,7 +119,12 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := forResults.Ping(asking).Err(); err != nil {
+	err = forResults.Ping(asking).Err()
+	var said goredis.Error
+	if errors.As(err, &said) && refusal.MatchString(said.Error()) {
+		return fmt.Errorf("connect to Redis at %s: %w: %w: %w", u.shown, result.ErrUnavailable, result.ErrRefused, err)
+	}
+	if err != nil {
 		return fmt.Errorf("connect to Redis at %s: %w: %w", u.shown, result.ErrUnavailable, err)
 	}
 	results := resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger})

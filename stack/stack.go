@@ -112,6 +112,9 @@ func (s *Stack) nats(ctx context.Context, cfg Config, u service) (*natsgo.Conn, 
 	opts := jetstream.Options(cfg.Name, cfg.Logger)
 	if u.scheme != "embedded" {
 		conn, err := natsgo.Connect(u.raw, opts...)
+		if errors.Is(err, natsgo.ErrAuthorization) {
+			return nil, fmt.Errorf("connect to NATS at %s: %w: %w: %w", u.shown, broker.ErrUnavailable, broker.ErrRefused, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("connect to NATS at %s: %w: %w", u.shown, broker.ErrUnavailable, err)
 		}

@@ -26,6 +26,8 @@ var (
 	ErrCursor = errors.New("the cursor does not belong to this listing: begin again without one")
 	// ErrUnavailable says that the database cannot be reached now.
 	ErrUnavailable = errors.New("the database cannot be reached")
+	// ErrRefused says that the database answers, and does not let this user in.
+	ErrRefused = errors.New("the database refuses this user")
 	// ErrUnmigrated says that the schema is missing or older than this program.
 	ErrUnmigrated = errors.New("the database is not up to date: run 'flow db migrate'")
 	// ErrNewer says that the schema is newer than this program.

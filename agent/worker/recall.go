@@ -49,11 +49,11 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	}
 	ctx, cancel := context.WithTimeout(taking, 10*time.Second)
 	defer cancel()
-	since, err := memory.Since(ctx)
+	since, now, err := memory.Since(ctx)
 	sure := make([]*job, 0, len(run))
 	var doubtful []*job
 	for _, j := range run {
-		if j.Repeat && (err != nil || j.Envelope.Created.Before(since.Add(skew)) || time.Since(j.Envelope.Created) > s.w.cfg.ResultTTL) {
+		if j.Repeat && (err != nil || s.older(j.Envelope.Created, since, now)) {
 			doubtful = append(doubtful, j)
 		} else {
 			sure = append(sure, j)
@@ -64,7 +64,7 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	}
 	var known map[string]model.Call
 	if err == nil {
-		known, err = s.history(ctx, since, ids(doubtful))
+		known, err = s.history(ctx, now.Sub(since), ids(doubtful))
 	}
 	if err != nil {
 		s.putBack(doubtful, err)
@@ -80,9 +80,17 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	return sure, ended
 }
 
-// history returns those of the calls that have ended.
-func (s *session) history(ctx context.Context, since time.Time, calls []string) (map[string]model.Call, error) {
-	if time.Since(since) < resettle {
+// older tells whether a call may be older than what the store remembers, by the
+// store's clock. One that comes from the future was made by a clock that is
+// wrong, so its time tells nothing.
+func (s *session) older(created, since, now time.Time) bool {
+	return created.Before(since.Add(skew)) || created.After(now.Add(skew)) || now.Sub(created) > s.w.cfg.ResultTTL
+}
+
+// history returns those of the calls that have ended; remembered is for how long
+// the store has forgotten nothing.
+func (s *session) history(ctx context.Context, remembered time.Duration, calls []string) (map[string]model.Call, error) {
+	if remembered < resettle {
 		return nil, errUnsettled
 	}
 	stats, err := s.w.cfg.Broker.Inspect(ctx, socket.Records)

@@ -16,24 +16,64 @@ import (
 	"github.com/elasticcode/flow/socket"
 )
 
-// forgetful is a result store that lost its memory an hour ago.
-type forgetful struct{ result.Store }
+// forgetful is a result store that lost its memory an hour ago. Its clock, and
+// that of who makes calls, is ahead of the worker's.
+type forgetful struct {
+	result.Store
+	ahead time.Duration
+}
 
-func (forgetful) Since(context.Context) (time.Time, error) {
-	return time.Now().Add(-time.Hour), nil
+func (f forgetful) Since(context.Context) (since, now time.Time, err error) {
+	now = time.Now().Add(f.ahead)
+	return now.Add(-time.Hour), now, nil
 }
 
 func (forgetful) BeginAnew(context.Context) error { return nil }
 
 // TestRepeatAfterLossOfMemory: a call that is delivered again after the result
 // store was emptied is not run again when the history knows its end, is run when
-// it does not, and waits while the history cannot be asked.
+// it does not, and waits while the history cannot be asked. The worker's clock
+// does not matter.
 func TestRepeatAfterLossOfMemory(t *testing.T) {
 	t.Parallel()
+	for name, ahead := range map[string]time.Duration{"clocks agree": 0, "the worker is behind": 2 * time.Hour, "the worker is ahead": -2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			repeatAfterLoss(t, ahead)
+		})
+	}
+}
+
+func TestOlderThanMemory(t *testing.T) {
+	t.Parallel()
+	s := &session{w: &Worker{cfg: Config{ResultTTL: 24 * time.Hour}}}
+	now := time.Now()
+	since := now.Add(-time.Hour)
+	for _, c := range []struct {
+		what    string
+		created time.Time
+		want    bool
+	}{
+		{"made before the loss", since.Add(-time.Minute), true},
+		{"made at the time of the loss", since.Add(skew / 2), true},
+		{"made after it", since.Add(30 * time.Minute), false},
+		{"made now, by a clock that is a little ahead", now.Add(skew / 2), false},
+		{"made by a clock that is wrong", now.Add(10 * time.Minute), true},
+	} {
+		if got := s.older(c.created, since, now); got != c.want {
+			t.Errorf("%s: older is %t", c.what, got)
+		}
+	}
+	if !s.older(now.Add(-25*time.Hour), now.Add(-100*time.Hour), now) {
+		t.Error("a call whose result is not kept any more counts as known")
+	}
+}
+
+func repeatAfterLoss(t *testing.T, ahead time.Duration) {
 	b := setup(t, echo)
 	var asked atomic.Int32
 	b.configure = func(c *Config) {
-		c.Results = forgetful{c.Results}
+		c.Results = forgetful{c.Results, ahead}
 		c.History = func(_ context.Context, calls []string) ([]model.Call, error) {
 			if asked.Add(1) == 1 {
 				return nil, errors.New("the server is away")
@@ -61,7 +101,7 @@ func TestRepeatAfterLossOfMemory(t *testing.T) {
 	b.start("1", nil)
 	for _, id := range []string{"ended", "unknown"} {
 		env := model.Envelope{
-			ID: id, Tracking: "run", Socket: "source", Args: []json.RawMessage{json.RawMessage(`"now"`)}, Created: time.Now().Add(-2 * time.Hour),
+			ID: id, Tracking: "run", Socket: "source", Args: []json.RawMessage{json.RawMessage(`"now"`)}, Created: time.Now().Add(ahead - 2*time.Hour),
 		}
 		m, err := socket.Encode(socket.Outgoing{Envelope: env, To: socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket), Repeat: true})
 		if err != nil {

@@ -22,6 +22,9 @@ func unavailable(ctx context.Context, why error) error {
 	if why == nil {
 		why = errors.New("no answer in time")
 	}
+	if hopeless(why) {
+		return fmt.Errorf("%w: %w: %w", broker.ErrUnavailable, broker.ErrRefused, why)
+	}
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w (%w)", broker.ErrUnavailable, why, err)
 	}

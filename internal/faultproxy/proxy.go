@@ -1,6 +1,7 @@
 // Package faultproxy is a TCP proxy that breaks connections on purpose, so that
 // tests can prove what happens then: Cut closes every connection, Stall keeps
-// them open and passes nothing on, Refuse turns new ones away.
+// them open and passes nothing on, Slow passes little on and late, Refuse turns
+// new ones away.
 package faultproxy
 
 import (
@@ -8,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy passes connections on to a target until it is told not to.
@@ -20,6 +22,8 @@ type Proxy struct {
 	refuse  bool
 	stalled chan struct{} // closed while bytes may pass
 	closed  bool
+	delay   time.Duration // of each piece that is passed on
+	rate    int           // bytes a second of each connection and direction; 0: no limit
 
 	wg sync.WaitGroup
 }
@@ -84,6 +88,29 @@ func (p *Proxy) Stall(on bool) {
 	}
 }
 
+// Slow passes each piece on after a delay, and not more than so many bytes a
+// second in each direction of a connection (0 is no limit), until called with
+// zeros. A delay counts per piece read, so it is latency for small messages and
+// bounds the throughput of large ones, too.
+func (p *Proxy) Slow(delay time.Duration, bytesPerSecond int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay, p.rate = delay, bytesPerSecond
+}
+
+// dawdle waits for as long as a piece of n bytes is to take.
+func (p *Proxy) dawdle(n int) {
+	p.mu.Lock()
+	wait := p.delay
+	if p.rate > 0 {
+		wait += time.Duration(n) * time.Second / time.Duration(p.rate)
+	}
+	p.mu.Unlock()
+	if wait > 0 {
+		time.Sleep(min(wait, time.Second)) // so that Close and the end of slowness come soon
+	}
+}
+
 func (p *Proxy) accept() {
 	for {
 		in, err := p.listener.Accept()
@@ -124,6 +151,7 @@ func (p *Proxy) copy(dst, src net.Conn) {
 		n, err := src.Read(buf)
 		if n > 0 {
 			<-p.gate()
+			p.dawdle(n)
 			if _, werr := dst.Write(buf[:n]); werr != nil {
 				return
 			}

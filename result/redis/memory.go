@@ -30,20 +30,20 @@ return redis.call('GET', KEYS[1]) .. ' ' .. now
 
 // Since is when Redis was flushed or started last. A start counts, because the
 // last writes before it may not have reached the disk.
-func (s *Store) Since(ctx context.Context) (time.Time, error) {
+func (s *Store) Since(ctx context.Context) (since, now time.Time, err error) {
 	from, written, now, err := s.memory(ctx, "")
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, time.Time{}, err
 	}
 	info, err := s.client.Info(ctx, "server").Result()
 	if err != nil {
-		return time.Time{}, fmt.Errorf("ask Redis since when it runs: %w", wrap(ctx, err))
+		return time.Time{}, time.Time{}, fmt.Errorf("ask Redis since when it runs: %w", wrap(ctx, err))
 	}
 	// A start before anything was written has lost nothing.
 	if started := now.Add(-uptime(info)); started.After(written) {
-		return started, nil
+		return started, now, nil
 	}
-	return from, nil
+	return from, now, nil
 }
 
 // BeginAnew says that there is nothing that Redis could have forgotten.

@@ -49,7 +49,7 @@ func TestSince(t *testing.T) {
 	b := open(t)
 	ctx := testenv.Context(t, 20*time.Second)
 	since := func() time.Time {
-		at, err := b.Store.(result.Memory).Since(ctx)
+		at, _, err := b.Store.(result.Memory).Since(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestBeginAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		at, err := m.Since(ctx)
+		at, _, err := m.Since(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

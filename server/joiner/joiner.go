@@ -60,6 +60,9 @@ type Config struct {
 	Results result.Store
 	Values  Values
 	Logger  *slog.Logger
+	// Fault, if set, is called at the named points between the steps of a join:
+	// tests end the process there.
+	Fault func(point string)
 }
 
 // Joiner joins. Make one with New.
@@ -79,6 +82,9 @@ const (
 
 // New returns a joiner that does nothing until Run.
 func New(cfg Config) *Joiner {
+	if cfg.Fault == nil {
+		cfg.Fault = func(string) {}
+	}
 	return &Joiner{cfg: cfg, log: cfg.Logger.With("component", "joiner"), sender: socket.NewSender(cfg.Broker)}
 }
 
@@ -111,6 +117,7 @@ func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 	var arrivals []store.Arrival
 	var large []model.Blob
 	var these []*broker.Delivery
+	j.cfg.Fault("join received")
 	for _, d := range ds {
 		a, blobs, err := j.arrival(ctx, d)
 		switch {
@@ -134,10 +141,12 @@ func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 		if err != nil {
 			return err
 		}
+		j.cfg.Fault("join fired")
 		return j.send(ctx, fired, false)
 	}) {
 		return
 	}
+	j.cfg.Fault("join before ack")
 	for _, d := range these {
 		j.settle(ctx, d, d.Ack(ctx))
 	}
@@ -223,9 +232,11 @@ func (j *Joiner) send(ctx context.Context, fired []store.Fired, again bool) erro
 	if _, err := j.cfg.Results.Put(ctx, resultTTL, results...); err != nil {
 		return err
 	}
+	j.cfg.Fault("join told")
 	if err := j.sender.Send(ctx, calls, records); err != nil {
 		return err
 	}
+	j.cfg.Fault("join sent")
 	return j.cfg.Slots.FiredSent(ctx, sent...)
 }
 

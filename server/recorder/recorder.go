@@ -37,6 +37,9 @@ type Config struct {
 	// Unavailable tells whether an error of History means that the database is
 	// away, and not that it refuses the record.
 	Unavailable func(error) bool
+	// Fault, if set, is called at the named points between the steps of
+	// recording: tests end the process there.
+	Fault func(point string)
 }
 
 // Recorder records. Make one with New.
@@ -63,6 +66,9 @@ const pace = 20 * time.Millisecond
 
 // New returns a recorder that does nothing until Run.
 func New(cfg Config) *Recorder {
+	if cfg.Fault == nil {
+		cfg.Fault = func(string) {}
+	}
 	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}, held: make(chan struct{}, 1)}
 }
 
@@ -96,6 +102,7 @@ func (r *Recorder) paced(ctx context.Context, ds []*broker.Delivery) {
 func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.cfg.Fault("record received")
 	ds = r.keep(ctx, ds)
 	var told []*broker.Delivery
 	var calls []model.Call
@@ -139,6 +146,7 @@ func (r *Recorder) keep(ctx context.Context, ds []*broker.Delivery) []*broker.De
 		return others
 	}
 	err := r.persist(ctx, len(parts), func(ctx context.Context) error { return r.cfg.History.KeepBlobs(ctx, parts...) })
+	r.cfg.Fault("values before ack")
 	for _, d := range these {
 		switch {
 		case err == nil:
@@ -175,6 +183,7 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before, cal
 	}
 	switch {
 	case err == nil:
+		r.cfg.Fault("record before ack")
 		for _, d := range ds {
 			r.ack(ctx, d)
 		}

@@ -58,6 +58,13 @@ func cause(err error) string {
 	return err.Error()
 }
 
+// refused tells whether the database answered that it does not let us in: a wrong
+// user or password (class 28), or no such database. Waiting does not change that.
+func refused(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && (strings.HasPrefix(answer.Code, "28") || answer.Code == "3D000")
+}
+
 // withoutSecrets returns the text of an error about a URL without the URL's password.
 func withoutSecrets(raw string, err error) string {
 	text := err.Error()

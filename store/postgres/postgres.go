@@ -48,6 +48,9 @@ func Open(ctx context.Context, url string) (*store.Store, error) {
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close() // the error that counts is the one from connecting
+		if refused(err) {
+			return nil, fmt.Errorf("open %s: %w: %w: %s", where, store.ErrUnavailable, store.ErrRefused, cause(err))
+		}
 		return nil, fmt.Errorf("open %s: %w: %s", where, store.ErrUnavailable, cause(err))
 	}
 	g, err := gorm.Open(dialector.New(dialector.Config{Conn: db}), store.Config())

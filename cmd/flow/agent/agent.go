@@ -41,7 +41,7 @@ func newStart(f *factory.Factory) *cobra.Command {
 		Long: `Run the agent of this machine: it registers the node, learns from the server what
 to run, and keeps one worker per CPU it is given. It needs the server's address
 (--server or FLOW_SERVER), a token of scope agent or admin (FLOW_TOKEN), and the
-same broker and backend as the server.
+same broker and backend as the server. A service that is away is waited for.
 
 SIGINT or SIGTERM drains it: calls that run may finish; a second one abandons
 them, to be run again elsewhere.`,
@@ -83,9 +83,14 @@ func run(ctx context.Context, o *Options) error {
 	}
 	drain, abort, stop := engine.Signals(ctx, o.Note)
 	defer stop()
-	services, err := o.Services.Open(drain, "flow agent "+name, log)
+	endProfile, err := engine.Profile(o.Env, log)
 	if err != nil {
-		return err
+		return flags.Valid(err)
+	}
+	defer endProfile()
+	services, err := o.Services.Await(drain, "flow agent "+name, log)
+	if err != nil {
+		return engine.Unless(drain, err)
 	}
 	node, err := engine.Agent(engine.AgentConfig{Node: name, CPUs: o.CPUs, Stack: services, API: api, Dir: dir, Logger: log})
 	if err != nil {

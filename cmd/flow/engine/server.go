@@ -50,7 +50,6 @@ func (k *Keep) AddFlags(cmd *cobra.Command) {
 // Server assembles a server. It returns the address that the API listens on.
 func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, error) {
 	relaxGC()
-	relaxGC()
 	key, err := sealingKey(cfg.Dir, cfg.Env)
 	if err != nil {
 		return nil, "", err
@@ -62,7 +61,7 @@ func Server(ctx context.Context, cfg ServerConfig) (*server.Server, string, erro
 	sc := server.Config{
 		Roles: cfg.Roles, Store: cfg.Store, Broker: cfg.Stack.Broker, Events: cfg.Stack.Events, Results: cfg.Stack.Results,
 		KeepAge: cfg.Keep.Age, KeepCalls: cfg.Keep.Calls, Resolver: server.NewResolver(sources), Key: key, Services: health(cfg.Stack), Logger: cfg.Logger,
-		Version: client.Version{Version: factory.Version().Version, Commit: factory.Version().Commit, Go: runtime.Version(), API: "v1"},
+		Fault: faults(), Version: client.Version{Version: factory.Version().Version, Commit: factory.Version().Commit, Go: runtime.Version(), API: "v1"},
 	}
 	addr := ""
 	for _, r := range cfg.Roles {

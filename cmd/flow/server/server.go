@@ -49,8 +49,9 @@ func newStart(f *factory.Factory, use string, roles ...string) *cobra.Command {
 		Use:   use,
 		Short: "Run it in this terminal until it is stopped",
 		Long: `Run a server. It needs a broker, a backend and a migrated database ('flow db
-init'). Several servers may run with the same ones. It listens on loopback unless
-told otherwise: put a proxy that speaks TLS in front of anything else.`,
+init'); one that is away is waited for. Several servers may run with the same
+ones. It listens on loopback unless told otherwise: put a proxy that speaks TLS
+in front of anything else.`,
 		Example: "  FLOW_DB=postgres://flow@db/flow flow server start --broker amqp://mq --backend redis://cache",
 		Args:    flags.None,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
@@ -82,13 +83,18 @@ func run(ctx context.Context, o *Options) error {
 	}
 	drain, _, stop := engine.Signals(ctx, o.Note)
 	defer stop()
-	db, err := engine.OpenStore(drain, o.Services.DB)
+	endProfile, err := engine.Profile(o.Env, log)
 	if err != nil {
-		return err
+		return flags.Valid(err)
 	}
-	services, err := o.Services.Open(drain, "flow server", log)
+	defer endProfile()
+	db, err := engine.AwaitStore(drain, o.Services.DB, log)
 	if err != nil {
-		return errors.Join(err, db.Close())
+		return engine.Unless(drain, err)
+	}
+	services, err := o.Services.Await(drain, "flow server", log)
+	if err != nil {
+		return errors.Join(engine.Unless(drain, err), db.Close())
 	}
 	return errors.Join(serve(drain, o, engine.ServerConfig{
 		Roles: strings.Split(o.Roles, ","), Stack: services, Store: db, Listen: o.Listen, Keep: o.Keep, Dir: dir, Env: o.Env, Logger: log,
@@ -96,9 +102,6 @@ func run(ctx context.Context, o *Options) error {
 }
 
 func serve(ctx context.Context, o *Options, cfg engine.ServerConfig) error {
-	if err := cfg.Store.Check(ctx); err != nil {
-		return err
-	}
 	srv, addr, err := engine.Server(ctx, cfg)
 	if err != nil {
 		return err
