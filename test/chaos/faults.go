@@ -64,11 +64,20 @@ func (w *world) replace(p *process) error {
 	return err
 }
 
-// crashAt has one agent end itself at a fault point so many times; each time it
-// is started again.
-func crashAt(point string, rate, times int) fault {
+// anAgent and aServer choose a process that is to end itself.
+func anAgent(w *world) *process { return w.agents[0] }
+func aServer(w *world) *process {
+	if len(w.servers) == 0 {
+		return w.agents[0] // of an embedded system, which is all in one
+	}
+	return w.servers[0]
+}
+
+// crashAt has one process end itself at a fault point so many times; each time
+// it is started again.
+func crashAt(of func(*world) *process, point string, rate, times int) fault {
 	return func(ctx context.Context, w *world) ([]time.Time, error) {
-		p := w.agents[0]
+		p := of(w)
 		var mended []time.Time
 		p.with("FLOW_FAULT="+point, fmt.Sprintf("FLOW_FAULT_RATE=%d", rate))
 		p.stop()
@@ -79,8 +88,8 @@ func crashAt(point string, rate, times int) fault {
 			select {
 			case <-p.died():
 			case <-time.After(20 * time.Second):
-				p.kill()
 				p.with()
+				_ = w.replace(p)
 				return mended, fmt.Errorf("the fault point %q was not reached within 20 s", point)
 			}
 		}
@@ -125,6 +134,64 @@ func stall(to which, d time.Duration) func(context.Context, *world) error {
 		sleep(ctx, d)
 		to(w).Stall(false)
 		return nil
+	}
+}
+
+// slow lets little pass, and late, for a while.
+func slow(to which, d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		to(w).Slow(20*time.Millisecond, 1<<20)
+		sleep(ctx, d)
+		to(w).Slow(0, 0)
+		return nil
+	}
+}
+
+// stepClocks has the clocks of the processes go wrong one after the other, by ten
+// minutes in both directions, while something else breaks; at the end they are right.
+func stepClocks(meanwhile func(context.Context, *world) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		for i, p := range w.all() {
+			seconds := 600
+			if i%2 == 1 {
+				seconds = -600
+			}
+			if err := p.setClock(seconds); err != nil {
+				return err
+			}
+			sleep(ctx, 300*time.Millisecond)
+			if err := meanwhile(ctx, w); err != nil {
+				return err
+			}
+			sleep(ctx, time.Second)
+			if err := p.setClock(0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func nothingElse(context.Context, *world) error { return nil }
+
+// startsBefore has a process start while a service cannot be reached, and begin
+// its work by itself when it can.
+func startsBefore(to which, of func(*world) *process, d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		p := of(w)
+		to(w).Refuse(true)
+		to(w).Cut()
+		p.kill()
+		started := make(chan error, 1)
+		go func() { started <- p.start(w.program) }()
+		sleep(ctx, d)
+		select {
+		case err := <-started:
+			return fmt.Errorf("%s did not wait for a service that is away: %w", p.name, err)
+		default:
+		}
+		to(w).Refuse(false)
+		return <-started
 	}
 }
 

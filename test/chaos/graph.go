@@ -25,6 +25,10 @@ import flow
 ledger = os.open(%q, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
+def pad(n):
+    return ("%%d " %% n) * (200 * 1024 // (len(str(n)) + 1))
+
+
 def note(function, n):
     c = flow.call()
     text = "%%s %%d %%s %%d %%d %%d\n" %% (function, n, c.id, c.attempt, os.getpid(), time.time_ns() // 1000)
@@ -37,6 +41,8 @@ def start(x):
         raise ValueError("as told")
     if x.get("do") == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
+    if x.get("large"):
+        x["pad"] = pad(x["n"])
     return x
 
 
@@ -54,12 +60,14 @@ def right(x):
 
 def both(a, b):
     note("both", a["n"])
-    if a["n"] != b["n"]:
-        raise ValueError("values of two runs met: %%s and %%s" %% (a, b))
+    if a != b:
+        raise ValueError("values of two runs met: of %%s and %%s" %% (a["n"], b["n"]))
     return a
 
 
 def sink(x):
+    if x.get("large") and x.get("pad") != pad(x["n"]):
+        raise ValueError("the large value of %%d is not whole" %% x["n"])
     note("sink", x["n"])
 
 
@@ -114,6 +122,9 @@ func declare(ctx context.Context, c *client.Client, repo string, concurrency int
 		s := model.Socket{Object: model.Object{Name: task}, Processor: processorName, Queue: queueName, Task: task, Join: model.JoinRun}
 		if task == "left" {
 			s.MaxAttempts, s.BackoffMS, s.BackoffMaxMS = 4, 50, 200
+		}
+		if task == "failed" {
+			s.MaxRunning = 2
 		}
 		if _, err := c.Sockets().Create(ctx, s); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/model"
 )
 
 // number is what a call carries.
@@ -15,6 +16,8 @@ type number struct {
 	n        int64
 	fails    bool // it ends on the error path
 	crashes  bool // its process is killed while it runs
+	large    bool // 200 KiB travel from start to sink
+	priority model.Priority
 	call     string
 	accepted time.Time
 }
@@ -118,12 +121,15 @@ func (l *load) hear(ctx context.Context, id string) {
 	}
 }
 
+// priorities are those of the numbers modulo 8.
+var priorities = map[int64]model.Priority{3: model.High, 5: model.Low}
+
 // fresh makes a batch of numbers.
 func (l *load) fresh() []number {
 	numbers := make([]number, batchSize)
 	for i := range numbers {
 		n := l.w.next.Add(1)
-		numbers[i] = number{n: n, fails: n%10 == 7}
+		numbers[i] = number{n: n, fails: n%10 == 7, large: n%150 == 1, priority: priorities[n%8]}
 		if l.crashes > 0 && n%int64(l.crashes) == 3 {
 			numbers[i].fails, numbers[i].crashes = true, true
 		}
@@ -156,6 +162,9 @@ func (n number) value() json.RawMessage {
 	case n.fails:
 		do = "fail"
 	}
+	if n.large {
+		return fmt.Appendf(nil, `{"n":%d,"do":%q,"large":true}`, n.n, do)
+	}
 	return fmt.Appendf(nil, `{"n":%d,"do":%q}`, n.n, do)
 }
 
@@ -164,7 +173,7 @@ func (l *load) through(c *client.Client, withIDs bool) send {
 	return func(ctx context.Context, numbers []number) error {
 		calls := make([]client.Submission, len(numbers))
 		for i, n := range numbers {
-			calls[i] = client.Submission{Socket: "start", Args: []json.RawMessage{n.value()}}
+			calls[i] = client.Submission{Socket: "start", Args: []json.RawMessage{n.value()}, Priority: n.priority}
 			if withIDs {
 				calls[i].ID = fmt.Sprintf("%s %d", l.name, n.n)
 			}

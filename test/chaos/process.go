@@ -23,6 +23,8 @@ type process struct {
 	ready string // what it says on stdout when it is
 	log   string // file that stderr is appended to
 	env   []string
+	pprof string // HOST:PORT of its profiles
+	clock string // file that says by how many seconds its clock is wrong
 
 	mu     sync.Mutex // guards the fields below
 	extra  []string   // environment of the next start
@@ -134,6 +136,11 @@ func (p *process) with(env ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.extra = env
+}
+
+// setClock makes the clock of the process wrong, now and when it starts again.
+func (p *process) setClock(seconds int) error {
+	return os.WriteFile(p.clock, fmt.Appendf(nil, "%d", seconds), 0o600)
 }
 
 // address finds the URL in what the process said when it was ready.

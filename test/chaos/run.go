@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/elasticcode/flow/client"
@@ -20,6 +23,8 @@ type scenario struct {
 	endsProcesses bool
 	crashes       int
 	send          func(*load, []number) send
+	// says is what some process says meanwhile about what it waits for.
+	says string
 	// fault breaks things and mends them; it returns when each was mended.
 	fault func(ctx context.Context, w *world) ([]time.Time, error)
 }
@@ -45,6 +50,7 @@ const stuckAfter = 90 * time.Second
 // play runs a scenario to its end.
 func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error) {
 	l := &load{w: w, name: s.name, total: calls, over: s.over, crashes: s.crashes, send: s.send}
+	from := w.logged()
 	mended := make(chan struct{})
 	var times []time.Time
 	var faultErr error
@@ -57,14 +63,14 @@ func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error
 	}()
 	err := l.run(ctx, mended)
 	<-mended
-	if err == nil {
-		err = faultErr
-	}
 	if err != nil {
-		return outcome{}, fmt.Errorf("%s: %w", s.name, err)
+		return outcome{}, fmt.Errorf("%s: %w", s.name, errors.Join(err, faultErr))
 	}
 	out := outcome{Scenario: w.stack + ": " + s.name, numbers: l.accepted(), refused: l.refused, endsProcesses: s.endsProcesses}
 	out.Accepted = len(out.numbers)
+	if faultErr != nil {
+		out.problems = append(out.problems, faultErr.Error())
+	}
 	if err := w.drain(ctx, &out); err != nil {
 		return out, err
 	}
@@ -72,7 +78,34 @@ func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error
 	out.problems = append(out.problems, l.unheard...)
 	out.RecoveryS = w.recovery(out.numbers, times)
 	w.recount(&out)
+	out.problems = append(out.problems, w.fallen()...)
+	out.problems = append(out.problems, w.unsaid(s.says, from)...)
 	return out, nil
+}
+
+// logged is how long each process' log is.
+func (w *world) logged() map[string]int64 {
+	out := map[string]int64{}
+	for _, p := range w.all() {
+		if info, err := os.Stat(p.log); err == nil {
+			out[p.name] = info.Size()
+		}
+	}
+	return out
+}
+
+// unsaid tells when no process has said since what it waits for.
+func (w *world) unsaid(says string, since map[string]int64) []string {
+	if says == "" {
+		return nil
+	}
+	for _, p := range w.all() {
+		data, err := os.ReadFile(p.log)
+		if err == nil && strings.Contains(string(data[min(since[p.name], int64(len(data))):]), says) {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("nobody said %q", says)}
 }
 
 // drain waits until all calls have ended, in the ledger and in the history.
@@ -141,6 +174,7 @@ func (w *world) recount(out *outcome) {
 // playAll runs the scenarios on a system of its own, and looks at the end for
 // what was left behind.
 func playAll(ctx context.Context, w *world, list []scenario, quick bool, tell func(outcome)) (all []outcome, leaks []string, err error) {
+	var before counted
 	for _, s := range list {
 		calls := s.long
 		if quick {
@@ -155,6 +189,9 @@ func playAll(ctx context.Context, w *world, list []scenario, quick bool, tell fu
 		}
 		tell(out)
 		all = append(all, out)
+		if before == nil {
+			before = w.goroutines(ctx)
+		}
 	}
 	sleep(ctx, 3*time.Second) // for duplicates that come late: copies that were put back wait for 2 s at most
 	if err := w.ledger.read(); err != nil {
@@ -169,15 +206,17 @@ func playAll(ctx context.Context, w *world, list []scenario, quick bool, tell fu
 		}
 		all[i] = late
 	}
-	return all, w.leaks(ctx), nil
+	return all, w.leaks(ctx, before), nil
 }
 
 // leaks stops everything and says what is left.
-func (w *world) leaks(ctx context.Context) []string {
-	var out []string
-	if w.behind == nil {
-		out = append(out, w.waiting(ctx)...)
+func (w *world) leaks(ctx context.Context, before counted) []string {
+	out := w.waiting(ctx)
+	if w.behind != nil {
+		out = append(out, w.freed(ctx)...)
 	}
+	report, grown := w.leakedGoroutines(ctx, before)
+	out = append(out, grown...)
 	out = append(out, w.stop()...)
 	if w.behind != nil {
 		out = append(out, w.behind.left(ctx, w.prefix)...)
@@ -188,10 +227,11 @@ func (w *world) leaks(ctx context.Context) []string {
 			out = append(out, "a process is left: "+p)
 		}
 	}
+	fmt.Printf("%s: %d things were left behind; goroutines:%s\n", w.stack, len(out), report)
 	return out
 }
 
-// waiting says what the embedded broker still holds.
+// waiting says what the broker still holds.
 func (w *world) waiting(ctx context.Context) []string {
 	var out []string
 	depths, err := w.clients[0].Depth(ctx, queueName)

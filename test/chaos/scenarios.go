@@ -13,9 +13,27 @@ import (
 )
 
 // points are the fault points of a worker's order of effects.
-var points = []string{"after receive", "after claim", "before result", "after result", "after publish", "before ack", "after ack"}
+var points = []string{"after receive", "after claim", "before values", "before result", "after result", "after publish", "before ack", "after ack"}
 
-// onServices are the scenarios with RabbitMQ, Redis and PostgreSQL.
+// serverPoints are those of what a server does: it accepts calls, joins
+// arguments, and records the history.
+var serverPoints = []string{
+	"submit before publish", "submit published",
+	"join received", "join fired", "join told", "join sent", "join before ack",
+	"record received", "record before ack", "values before ack",
+}
+
+// What processes say about what they wait for.
+const (
+	noRabbit   = "cannot reach the broker; trying again"
+	noRedis    = "calls wait for the result store"
+	noPostgres = "records wait for the database"
+	noMemory   = "the broker takes no messages now"
+)
+
+// onServices are the scenarios with RabbitMQ, Redis and PostgreSQL. Those that
+// end processes come first: of what is broken later, nothing may remain in
+// processes that live on.
 func onServices(quick bool) []scenario {
 	kills, outage := 12, 15*time.Second
 	if quick {
@@ -31,20 +49,33 @@ func onServices(quick bool) []scenario {
 		{name: "kill agent", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 		{name: "kill server", quick: 300, long: 8000, over: 4 * second, fault: repeatedly(kills, second, killServer)},
 		{name: "kill anything", long: 8000, over: 20 * second, endsProcesses: true, fault: repeatedly(3*kills, second, killAny)},
+		{name: "flush Redis and kill agent", long: 5000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, bothOf(flush, killAgent))},
+		{name: "agent starts without Redis", quick: 100, long: 2000, over: 2 * second, endsProcesses: true, says: "waiting for the broker and the backend",
+			fault: repeatedly(1, second, startsBefore(toRedis, anAgent, outage))},
+		{name: "server starts without PostgreSQL", long: 2000, over: 2 * second, says: "waiting for the database",
+			fault: repeatedly(1, second, startsBefore(toPostgres, aServer, outage))},
+		{name: "server starts without RabbitMQ", long: 2000, over: 2 * second, says: "waiting for the broker and the backend",
+			fault: repeatedly(1, second, startsBefore(toRabbit, aServer, outage))},
+	}
+	list = append(list, atPoints(quick, "after claim", "before result", "after result", "after publish")...)
+	list = append(list, atServerPoints(quick, false, "submit published", "join fired", "join sent", "record before ack")...)
+	return append(list, []scenario{
 		{name: "cut RabbitMQ", quick: 300, long: 6000, over: 4 * second, fault: repeatedly(kills, second, cut(toRabbit))},
 		{name: "cut Redis", quick: 300, long: 6000, over: 2 * second, fault: repeatedly(kills, second, cut(toRedis))},
 		{name: "cut PostgreSQL", quick: 300, long: 6000, over: 2 * second, fault: repeatedly(kills, second, cut(toPostgres))},
-		{name: "RabbitMQ away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toRabbit, outage))},
-		{name: "Redis away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toRedis, outage))},
-		{name: "PostgreSQL away", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, away(toPostgres, outage))},
-		{name: "stall RabbitMQ", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRabbit, 2*outage))},
+		{name: "RabbitMQ away", quick: 200, long: 3000, over: 4 * second, says: noRabbit, fault: repeatedly(1, second, away(toRabbit, outage))},
+		{name: "Redis away", quick: 200, long: 3000, over: 4 * second, says: noRedis, fault: repeatedly(1, second, away(toRedis, outage))},
+		{name: "PostgreSQL away", quick: 200, long: 3000, over: 4 * second, says: noPostgres, fault: repeatedly(1, second, away(toPostgres, outage))},
+		{name: "stall RabbitMQ", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, stall(toRabbit, 2*outage))},
 		{name: "stall Redis", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toRedis, 2*outage))},
 		{name: "stall PostgreSQL", long: 3000, over: 4 * second, fault: repeatedly(2, second, stall(toPostgres, 2*outage))},
+		{name: "slow RabbitMQ", long: 3000, over: 4 * second, fault: repeatedly(1, second, slow(toRabbit, outage))},
+		{name: "slow Redis", quick: 200, long: 3000, over: 4 * second, fault: repeatedly(1, second, slow(toRedis, outage))},
+		{name: "slow PostgreSQL", long: 3000, over: 4 * second, fault: repeatedly(1, second, slow(toPostgres, outage))},
 		{name: "flush Redis", long: 5000, over: 3 * second, fault: repeatedly(kills, second, flush)},
 		{name: "flush Redis and cut RabbitMQ", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, bothOf(flush, cut(toRabbit)))},
-		{name: "flush Redis and kill agent", long: 5000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, bothOf(flush, killAgent))},
-	}
-	return append(list, atPoints(quick, "after claim", "before result", "after result", "after publish")...)
+		{name: "clocks step, flush and cut", quick: 300, long: 5000, over: 4 * second, fault: repeatedly(1, second, stepClocks(bothOf(flush, cut(toRabbit))))},
+	}...)
 }
 
 // onEmbedded are the scenarios with everything in one process.
@@ -61,22 +92,39 @@ func onEmbedded(quick bool) []scenario {
 		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killChild)},
 		{name: "kill everything", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 	}
-	return append(list, atPoints(quick, "after receive", "before result", "after publish", "before ack", "after ack")...)
+	list = append(list, atPoints(quick, "after receive", "before result", "after publish", "before ack", "after ack")...)
+	if !quick { // there the servers with services have them
+		list = append(list, atServerPoints(quick, true)...)
+	}
+	return append(list, scenario{name: "clock steps", quick: 200, long: 3000, over: 3 * second, fault: repeatedly(2, second, stepClocks(nothingElse))})
 }
 
-// atPoints are crashes at the fault points; the short form has only some.
+// atPoints are crashes of an agent at the fault points; the short form has only some.
 func atPoints(quick bool, some ...string) []scenario {
+	return crashes(anAgent, points, 5, quick, true, some)
+}
+
+// atServerPoints are crashes of a server; with an embedded one, its workers die, too.
+func atServerPoints(quick, embedded bool, some ...string) []scenario {
+	rate := 3 // its steps are fewer: it takes more together
+	if quick {
+		rate = 1
+	}
+	return crashes(aServer, serverPoints, rate, quick, embedded, some)
+}
+
+func crashes(of func(*world) *process, at []string, rate int, quick, endsProcesses bool, some []string) []scenario {
 	times := 5
 	if quick {
 		times = 1
 	}
 	var list []scenario
-	for _, p := range points {
+	for _, p := range at {
 		if quick && !slices.Contains(some, p) {
 			continue
 		}
 		list = append(list, scenario{
-			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: true, fault: crashAt(p, 5, times),
+			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: endsProcesses, fault: crashAt(of, p, rate, times),
 		})
 	}
 	return list

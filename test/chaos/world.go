@@ -88,19 +88,31 @@ func level() string {
 	return "info"
 }
 
-func (w *world) process(name, ready string, env []string, args ...string) *process {
-	return &process{
-		name: name, ready: ready, log: filepath.Join(w.dir, name+".log"), env: append(w.base(), env...),
+func (w *world) process(name, ready string, env []string, args ...string) (*process, error) {
+	pprof, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{
+		name: name, ready: ready, log: filepath.Join(w.dir, name+".log"), pprof: pprof, clock: filepath.Join(w.dir, name+".clock"),
 		args: append(args, "--data-dir", filepath.Join(w.dir, name)),
 	}
+	p.env = append(append(w.base(), "FLOW_PPROF="+p.pprof, "FLOW_FAULT_CLOCK="+p.clock), env...)
+	return p, nil
 }
+
+// all are the processes of the world, those first that are to end first.
+func (w *world) all() []*process { return append(append([]*process{}, w.agents...), w.servers...) }
 
 func (w *world) beginEmbedded(context.Context) error {
 	addr, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	up := w.process("up", "flow is ready", nil, "up", "--cpus", "2", "--listen", addr)
+	up, err := w.process("up", "flow is ready", nil, "up", "--cpus", "2", "--listen", addr)
+	if err != nil {
+		return err
+	}
 	w.agents = []*process{up}
 	if err := up.start(w.program); err != nil {
 		return err
@@ -140,7 +152,10 @@ func (w *world) beginServices(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s := w.process(fmt.Sprintf("server%d", i+1), "listens on", env, "server", "start", "--listen", addr)
+		s, err := w.process(fmt.Sprintf("server%d", i+1), "listens on", env, "server", "start", "--listen", addr)
+		if err != nil {
+			return err
+		}
 		w.servers = append(w.servers, s)
 		if err := s.start(w.program); err != nil {
 			return err
@@ -150,7 +165,10 @@ func (w *world) beginServices(ctx context.Context) error {
 	for i := range 2 {
 		name := fmt.Sprintf("node%d", i+1)
 		own := append([]string{"FLOW_SERVER=" + w.clients[i].Server(), "FLOW_TOKEN=" + token}, env...)
-		a := w.process(name, "CPUs", own, "agent", "start", "--name", name, "--cpus", "2")
+		a, err := w.process(name, "CPUs", own, "agent", "start", "--name", name, "--cpus", "2")
+		if err != nil {
+			return err
+		}
 		w.agents = append(w.agents, a)
 		if err := a.start(w.program); err != nil {
 			return err
@@ -239,7 +257,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // stop ends all flow processes in order; it tells those that had to be killed.
 func (w *world) stop() (stuck []string) {
-	for _, p := range append(append([]*process{}, w.agents...), w.servers...) {
+	for _, p := range w.all() {
 		if !p.stop() {
 			stuck = append(stuck, p.name+" did not end when it was told to")
 		}
@@ -249,7 +267,7 @@ func (w *world) stop() (stuck []string) {
 
 // close ends and removes everything.
 func (w *world) close() error {
-	for _, p := range append(append([]*process{}, w.agents...), w.servers...) {
+	for _, p := range w.all() {
 		p.kill()
 	}
 	var err error

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// outage ends a service, waits, and starts it again.
+func outage(of func(o *owned) *daemon, how func(d *daemon) syscall.Signal, d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		one := of(w.behind.own)
+		one.end(how(one))
+		sleep(ctx, d)
+		return one.start(ctx)
+	}
+}
+
+func theRabbit(o *owned) *daemon   { return o.rabbit }
+func theRedis(o *owned) *daemon    { return o.redis }
+func thePostgres(o *owned) *daemon { return o.postgres }
+
+func politely(d *daemon) syscall.Signal { return d.polite }
+func killed(*daemon) syscall.Signal     { return syscall.SIGKILL }
+
+// memoryAlarm raises RabbitMQ's memory alarm for a while.
+func memoryAlarm(d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		if err := w.behind.own.ctl(ctx, "set_vm_memory_high_watermark", "0.00001"); err != nil {
+			return err
+		}
+		sleep(ctx, d)
+		return w.behind.own.ctl(ctx, "set_vm_memory_high_watermark", "0.4")
+	}
+}
+
+// onOwnServices are the scenarios that stop services.
+func onOwnServices(quick bool) []scenario {
+	away, times := 60*time.Second, 1
+	if quick {
+		away = 5 * time.Second
+	}
+	second := time.Second
+	return []scenario{
+		{name: "nothing breaks", quick: 300, long: 1000, over: 2 * second},
+		{name: "Redis and agent killed", quick: 300, long: 3000, over: 10 * second, endsProcesses: true, fault: repeatedly(times, second, bothOf(outage(theRedis, killed, second), killAgent))},
+		{name: "memory alarm", quick: 300, long: 3000, over: 5 * second, says: noMemory, fault: repeatedly(times, second, memoryAlarm(away))},
+		{name: "RabbitMQ restarted", quick: 300, long: 3000, over: 10 * second, says: noRabbit, fault: repeatedly(times, second, outage(theRabbit, politely, away))},
+		{name: "RabbitMQ killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(theRabbit, killed, second))},
+		{name: "PostgreSQL restarted", quick: 300, long: 3000, over: 10 * second, says: noPostgres, fault: repeatedly(times, second, outage(thePostgres, politely, away))},
+		{name: "PostgreSQL killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(thePostgres, killed, second))},
+		{name: "Redis restarted, empty", quick: 300, long: 3000, over: 10 * second, says: noRedis, fault: repeatedly(times, second, outage(theRedis, politely, away))},
+		{name: "everything restarted at once", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second,
+			bothOf(outage(theRedis, killed, away), bothOf(outage(thePostgres, politely, away), outage(theRabbit, politely, away))))},
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// spare is by how much the number of goroutines of a process may differ between
+// two times at which it has nothing to do: connections that are kept open have some.
+const spare = 30
+
+// counted are the goroutines of each process that lives still, and of which
+// process they were.
+type counted map[string]struct{ pid, goroutines int }
+
+// goroutines counts until nothing gets fewer any more, for 10 s at most.
+func (w *world) goroutines(ctx context.Context) counted {
+	out := counted{}
+	for range 10 {
+		fewer := false
+		for _, p := range w.all() {
+			pid, n, err := p.goroutines(ctx)
+			if old, known := out[p.name]; err == nil && (!known || n < old.goroutines) {
+				out[p.name], fewer = struct{ pid, goroutines int }{pid, n}, true
+			}
+		}
+		if !fewer || !sleep(ctx, time.Second) {
+			break
+		}
+	}
+	return out
+}
+
+var total = regexp.MustCompile(`goroutine profile: total (\d+)`)
+
+// goroutines asks the process for its goroutines.
+func (p *process) goroutines(ctx context.Context) (pid, n int, err error) {
+	text, err := p.profile(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	m := total.FindStringSubmatch(text)
+	if m == nil {
+		return 0, 0, fmt.Errorf("%s tells no number of goroutines", p.name)
+	}
+	n, err = strconv.Atoi(m[1])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid, n, err
+}
+
+func (p *process) profile(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.pprof+"/debug/pprof/goroutine?debug=1", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true // a connection that stays has goroutines, too
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err
+}
+
+// leakedGoroutines compares what a process has now with what it had when it had
+// nothing to do for the first time, or another one of its kind.
+func (w *world) leakedGoroutines(ctx context.Context, before counted) (report string, leaks []string) {
+	now := w.goroutines(ctx)
+	for _, p := range w.all() {
+		was, is := before[p.name].goroutines, now[p.name].goroutines
+		report += fmt.Sprintf(" %s %d→%d", p.name, was, is)
+		if is > was+spare {
+			text, _ := p.profile(ctx)
+			leaks = append(leaks, fmt.Sprintf("%s has %d goroutines after %d; most are:\n%s", p.name, is, was, strings.Join(strings.SplitN(text, "\n\n", 4)[:3], "\n\n")))
+		}
+	}
+	return report, leaks
+}
+
+// places counts the places that calls have in rooms of limited sockets.
+func (s *services) places(ctx context.Context, prefix string) (int64, error) {
+	c := redis.NewClient(&redis.Options{Addr: s.redis})
+	defer c.Close()
+	rooms, err := s.keys(ctx, c, prefix, "*:room")
+	if err != nil {
+		return 0, err
+	}
+	now, err := c.Time(ctx).Result()
+	if err != nil {
+		return 0, err
+	}
+	var held int64
+	for _, r := range rooms {
+		n, err := c.ZCount(ctx, r, strconv.FormatInt(now.UnixMilli(), 10), "+inf").Result()
+		if err != nil {
+			return 0, err
+		}
+		held += n
+	}
+	return held, nil
+}
+
+// freed waits until no call has a place any more: those of calls whose process
+// was killed end by themselves after 15 s.
+func (w *world) freed(ctx context.Context) []string {
+	var held int64
+	var err error
+	if w.await(ctx, 25*time.Second, "places to be free", func() bool {
+		held, err = w.behind.places(ctx, w.prefix)
+		return err == nil && held == 0
+	}) == nil {
+		return nil
+	}
+	if err != nil {
+		return []string{"places cannot be counted: " + err.Error()}
+	}
+	return []string{fmt.Sprintf("%d places are taken although nothing runs", held)}
+}
+
+// fallen names the processes that do not run: nothing but a fault ends one.
+func (w *world) fallen() []string {
+	var out []string
+	for _, p := range w.all() {
+		if !p.running() {
+			out = append(out, p.name+" has ended by itself; the last of its log:\n"+p.tail())
+		}
+	}
+	return out
+}
