@@ -124,7 +124,7 @@ func declare(ctx context.Context, c *client.Client, repo string, concurrency int
 			s.MaxAttempts, s.BackoffMS, s.BackoffMaxMS = 4, 50, 200
 		}
 		if task == "failed" {
-			s.MaxRunning = 2
+			s.MaxRunning = concurrency // so many never wait for each other, but for places that are not given back
 		}
 		if _, err := c.Sockets().Create(ctx, s); err != nil {
 			return err

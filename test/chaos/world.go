@@ -70,7 +70,11 @@ func (w *world) open(ctx context.Context) error {
 	if err := declare(ctx, w.clients[0], repo, concurrency); err != nil {
 		return fmt.Errorf("declare the graph: %w", err)
 	}
-	return w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= concurrency })
+	if err := w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= concurrency }); err != nil {
+		return err
+	}
+	sleep(ctx, 3*time.Second) // an agent knows a plug that was just made a moment later, and nothing tells when
+	return nil
 }
 
 // base is the environment of every flow process of the world.
