@@ -21,11 +21,34 @@
 //     agent that was about to note its result, dies. It is told apart by the id,
 //     which code can use as its idempotency key.
 //
+// One call in 150 carries 200 KiB from start to sink, which looks whether they
+// are whole; some calls have a high or a low priority; and the calls of failed
+// take places of a limit (max_running).
+//
 // Recovery is how long, after the last disturbance ended, it took until every
 // call accepted before that had reached its end. Afterwards the history must
-// have every call in a terminal state, and nothing may be left behind: messages
-// on the broker, claims, or child processes.
+// have every call in a terminal state, every process must run that no fault
+// ended, and somebody must have said what was waited for. After all scenarios
+// nothing may be left behind: messages on the broker, claims, places of limits,
+// child processes, or more goroutines in a process than when it had nothing to do
+// for the first time.
+//
+// # What is broken
+//
+//   - Processes: kill -9 of workers' children, agents and servers at random, and
+//     at every fault point of a worker's and a server's order of effects. Calls
+//     that kill the process that runs them. Agents and servers that start while a
+//     service is away.
+//   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
+//   - Services of its own (long form): stopped for a minute and killed, one by one
+//     and all at once; Redis comes back empty; RabbitMQ's memory alarm.
+//   - What Redis knows: emptied, alone and together with other faults.
+//   - Clocks: each process' wall clock is wrong by ten minutes, ahead or behind,
+//     one after the other, while Redis is emptied and RabbitMQ's connections are cut.
+//   - Messages: the same call three times on the broker, and the same submission
+//     to two servers at once.
 //
 // The short form (-quick) drives a part of it on both stacks. The long form also
 // stops, flushes and starts services of its own, and submits 100,000 calls.
+// CHAOS_KEEP=1 keeps the logs and the ledger.
 package main

@@ -57,7 +57,7 @@ func onServices(quick bool) []scenario {
 		{name: "server starts without RabbitMQ", long: 2000, over: 2 * second, says: "waiting for the broker and the backend",
 			fault: repeatedly(1, second, startsBefore(toRabbit, aServer, outage))},
 	}
-	list = append(list, atPoints(quick, "after claim", "before result", "after result", "after publish")...)
+	list = append(list, atPoints(quick, "after result", "after publish")...)
 	list = append(list, atServerPoints(quick, false, "submit published", "join fired", "join sent", "record before ack")...)
 	return append(list, []scenario{
 		{name: "cut RabbitMQ", quick: 300, long: 6000, over: 4 * second, fault: repeatedly(kills, second, cut(toRabbit))},
