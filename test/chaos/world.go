@@ -70,11 +70,7 @@ func (w *world) open(ctx context.Context) error {
 	if err := declare(ctx, w.clients[0], repo, concurrency); err != nil {
 		return fmt.Errorf("declare the graph: %w", err)
 	}
-	if err := w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= concurrency }); err != nil {
-		return err
-	}
-	sleep(ctx, 3*time.Second) // an agent knows a plug that was just made a moment later, and nothing tells when
-	return nil
+	return w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= concurrency })
 }
 
 // base is the environment of every flow process of the world.
