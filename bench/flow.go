@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,9 @@ type flow struct {
 	b     *bench
 	env   []string
 	cmd   *exec.Cmd
+	gone  chan error // what the program ended with, once
 	api   *client.Client
+	at    client.Config  // what the client was made from
 	clean []func() error // run in reverse order after the program has ended
 }
 
@@ -41,26 +44,38 @@ func (b *bench) build(ctx context.Context) (string, error) {
 
 // openFlow starts the program, on the services or on those inside of it, with
 // two workers for the functions of a repository.
-func (b *bench) openFlow(ctx context.Context, onServices bool) (r racer, err error) {
+func (b *bench) openFlow(ctx context.Context, onServices bool) (racer, error) {
+	f, err := b.startFlow(ctx, onServices)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.declare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("declare: %w", err), f.close())
+	}
+	return f, nil
+}
+
+// startFlow starts the program without objects.
+func (b *bench) startFlow(ctx context.Context, onServices bool) (f *flow, err error) {
 	home := filepath.Join(b.dir, "embedded")
 	args := []string{"up", "--listen", "127.0.0.1:0", "--cpus", "2"}
-	f := &flow{b: b}
+	f = &flow{b: b}
 	if onServices {
 		home = filepath.Join(b.dir, "services")
 		on, err := b.isolate(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("make a place on the services: %w", err)
 		}
 		f.clean = append(f.clean, on.clean)
 		args = append(args, "--broker", on.broker, "--backend", on.backend, "--db", on.db)
 	}
-	defer func() {
+	defer func(started *flow) {
 		if err != nil {
-			err = errors.Join(err, f.close())
+			err = errors.Join(err, started.close())
 		}
-	}()
+	}(f)
 	f.env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"), "FLOW_LOG_LEVEL=warn")
-	if b.pprof != "" && onServices {
+	if b.pprof != "" && (onServices || b.growing) {
 		f.env = append(f.env, "FLOW_PPROF="+b.pprof)
 	}
 	if err := os.MkdirAll(home, 0o700); err != nil {
@@ -68,9 +83,6 @@ func (b *bench) openFlow(ctx context.Context, onServices bool) (r racer, err err
 	}
 	if err := f.start(ctx, home, args); err != nil {
 		return nil, err
-	}
-	if err := f.declare(ctx); err != nil {
-		return nil, fmt.Errorf("declare: %w", err)
 	}
 	return f, nil
 }
@@ -89,7 +101,15 @@ func (f *flow) start(ctx context.Context, home string, args []string) error {
 		f.cmd = nil
 		return err
 	}
+	f.gone = make(chan error, 1)
+	go func() { f.gone <- f.cmd.Wait() }()
 	err = until(ctx, time.Minute, 50*time.Millisecond, func() (bool, error) {
+		select {
+		case err := <-f.gone:
+			f.cmd = nil // nothing is left to end
+			return false, cmp.Or(err, errors.New("it ended"))
+		default:
+		}
 		said, err := os.ReadFile(log.Name())
 		if err != nil || !bytes.Contains(said, []byte("flow is ready")) {
 			return false, err
@@ -111,7 +131,8 @@ func (f *flow) connect(home string, said []byte) error {
 	if err != nil {
 		return err
 	}
-	f.api = client.New(client.Config{Server: string(address.Find(said)), Token: string(bytes.TrimSpace(data))})
+	f.at = client.Config{Server: string(address.Find(said)), Token: string(bytes.TrimSpace(data))}
+	f.api = client.New(f.at)
 	return nil
 }
 
@@ -183,7 +204,7 @@ func (f *flow) close() error {
 	if f.cmd != nil {
 		_ = f.cmd.Process.Signal(syscall.SIGTERM)
 		killer := time.AfterFunc(20*time.Second, func() { _ = f.cmd.Process.Kill() })
-		if err := f.cmd.Wait(); err != nil {
+		if err := <-f.gone; err != nil {
 			errs = append(errs, fmt.Errorf("flow up: %w", err))
 		}
 		killer.Stop()
@@ -204,15 +225,26 @@ func (f *flow) round(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	last, err := f.submit(ctx, n, func(int) string { return noop })
+	if err != nil {
+		return err
+	}
+	if err := f.ends(ctx, last); err != nil {
+		return err
+	}
+	return f.recorded(ctx, noop, before+int64(n))
+}
+
+// submit submits n calls, two requests at a time, and returns the id of the last.
+func (f *flow) submit(ctx context.Context, n int, socket func(i int) string) (last string, err error) {
 	g, sending := errgroup.WithContext(ctx)
 	g.SetLimit(2)
-	var last string
-	for left := n; left > 0; left -= batchOf {
-		calls := make([]client.Submission, min(left, batchOf))
+	for from := 0; from < n; from += batchOf {
+		calls := make([]client.Submission, min(n-from, batchOf))
 		for i := range calls {
-			calls[i] = client.Submission{Socket: noop, Args: []json.RawMessage{json.RawMessage(payload)}}
+			calls[i] = client.Submission{Socket: socket(from + i), Args: []json.RawMessage{json.RawMessage(payload)}}
 		}
-		final := left <= batchOf
+		final := from+batchOf >= n
 		g.Go(func() error {
 			done, err := f.api.SubmitBatch(sending, calls)
 			if err == nil && final {
@@ -222,20 +254,24 @@ func (f *flow) round(ctx context.Context, n int) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return fmt.Errorf("submit: %w", err)
+		return "", fmt.Errorf("submit: %w", err)
 	}
-	// A call that was accepted a moment ago may not be in the history yet.
-	err = until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
-		out, err := f.api.Result(ctx, last, roundLimit)
+	return last, nil
+}
+
+// ends waits for the outcome of a call.
+func (f *flow) ends(ctx context.Context, call string) error {
+	err := until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
+		out, err := f.api.Result(ctx, call, roundLimit)
 		if client.IsNotFound(err) {
-			return false, nil
+			return false, nil // accepted a moment ago
 		}
 		return out.Done(), err
 	})
 	if err != nil {
 		return fmt.Errorf("wait for the last call: %w", err)
 	}
-	return f.recorded(ctx, noop, before+int64(n))
+	return nil
 }
 
 // recorded waits until the history has that many ended calls of the socket.

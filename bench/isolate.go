@@ -13,6 +13,7 @@ import (
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/broker/amqp"
 	"github.com/elasticcode/flow/socket"
+	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/postgres"
 )
 
@@ -47,7 +48,7 @@ func schema(ctx context.Context, url, statement string) error {
 
 // clean removes everything that Flow has made there.
 func (p *place) clean() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // thousands of queues, at worst
 	defer cancel()
 	return errors.Join(p.cleanBroker(ctx), removeKeys(ctx, p.b.urls.redis, p.b.prefix+".*"), p.cleanEvents(ctx),
 		schema(ctx, p.b.urls.postgres, "DROP SCHEMA IF EXISTS "+p.b.prefix+" CASCADE"))
@@ -69,7 +70,8 @@ func (p *place) cleanBroker(ctx context.Context) error {
 	}
 	defer s.Close()
 	endpoints, err := s.Endpoints(ctx, "")
-	if err != nil {
+	// A program that did not come so far as to make its tables has made no sockets.
+	if err != nil && !errors.Is(err, store.ErrUnmigrated) {
 		return fmt.Errorf("list what to remove: %w", err)
 	}
 	for _, e := range endpoints {

@@ -14,6 +14,8 @@
 //	celery         prefork with 2 processes, RabbitMQ, results in Redis
 //	river          inserted in bulk into the same PostgreSQL, run in this process
 //
+// After that it measures how Flow grows: see grow.
+//
 // What it starts it ends, and what it makes on a service it removes.
 package main
 
@@ -38,11 +40,12 @@ type counts struct {
 	chains   int
 	programs int // whole runs of the command line
 	idle     time.Duration
+	growth   growth
 }
 
 var (
-	full  = counts{rounds: 5, calls: 20000, celery: 5000, latency: 500, chains: 40, programs: 30, idle: 10 * time.Second}
-	quick = counts{rounds: 3, calls: 4000, celery: 1000, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second}
+	full  = counts{rounds: 5, calls: 20000, celery: 5000, latency: 500, chains: 40, programs: 30, idle: 10 * time.Second, growth: fullGrowth}
+	quick = counts{rounds: 3, calls: 4000, celery: 1000, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second, growth: quickGrowth}
 )
 
 // bench is what all measurements share.
@@ -54,6 +57,8 @@ type bench struct {
 	flow   string // the program
 	prefix string // of every name on a service
 	pprof  string
+	// growing is that growth is measured, on programs of its own.
+	growing bool
 }
 
 func main() {
@@ -70,17 +75,17 @@ func run() (err error) {
 	calls := flag.Int("calls", 0, "calls in a round, where the default does not fit")
 	rounds := flag.Int("rounds", 0, "rounds, where the default does not fit")
 	program := flag.String("flow", "", "the flow program to measure, instead of building it")
-	pprof := flag.String("pprof", "", "HOST:PORT where the flow on services serves its profiles")
+	pprof := flag.String("pprof", "", "HOST:PORT where the flow that is measured, on services or for growth, serves its profiles")
 	flag.Parse()
 	b := &bench{counts: full, urls: services(), flow: *program, pprof: *pprof}
 	if *small {
 		b.counts = quick
 	}
 	if *calls > 0 {
-		b.calls, b.celery = *calls, min(*calls, b.celery)
+		b.calls, b.celery, b.growth.calls = *calls, min(*calls, b.celery), *calls
 	}
 	if *rounds > 0 {
-		b.rounds = *rounds
+		b.rounds, b.growth.rounds = *rounds, *rounds
 	}
 	if b.root, err = repository(); err != nil {
 		return err
@@ -93,7 +98,13 @@ func run() (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	b.prefix = fmt.Sprintf("flowbench%d", os.Getpid())
 	r := newReport()
+	if b.flow, err = b.build(ctx); err != nil {
+		return err
+	}
 	measureErr := b.measure(ctx, r, chosen(*only))
+	if measureErr == nil {
+		measureErr = b.grow(ctx, r, chosen(*only))
+	}
 	r.print(os.Stdout)
 	return errors.Join(measureErr, r.write(*out))
 }

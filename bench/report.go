@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -26,6 +27,7 @@ type row struct {
 // series is what was measured of one name.
 type series struct {
 	name, unit, note string
+	base             string // of a growth: the series it is compared with
 	values           []float64
 	cpu              []cost
 }
@@ -49,6 +51,17 @@ var notes = map[string]string{
 	"cli_p50":        "flow task run as a whole process",
 	"fanin_1000":     "2,000 arguments submitted one by one make 1,000 joined calls, all on record",
 	"idle_cpu":       "flow up on services with two workers and 41 sockets: share of one core",
+
+	"idle_cpu_1000_sockets":         "embedded flow up with two workers and 1,000 sockets: share of one core",
+	"growth_queued":                 "a backlog worked off, on services",
+	"growth_queued_memory":          "memory of the flow process, from the first call queued to the last one done",
+	"growth_queued_submit":          "accepted with no worker running",
+	"growth_queued_embedded":        "a tenth of that backlog, embedded",
+	"growth_queued_embedded_memory": "memory of the flow process, broker and database inside",
+	"growth_queued_embedded_submit": "accepted with no worker running",
+	"growth_records":                "with that many calls in PostgreSQL's history",
+	"growth_records_list":           "the newest 50 calls of a socket that has one in 78 of all",
+	"growth_records_list_busy":      "the newest 50 calls of the socket that has half of all",
 }
 
 func (r *report) of(name, unit string) *series {
@@ -57,7 +70,7 @@ func (r *report) of(name, unit string) *series {
 			return s
 		}
 	}
-	s := &series{name: name, unit: unit, note: notes[name]}
+	s := &series{name: name, unit: unit, note: noted(name)}
 	r.all = append(r.all, s)
 	return s
 }
@@ -67,16 +80,24 @@ func (r *report) rate(name string, perSecond float64, cpu cost) {
 	s.values, s.cpu = append(s.values, perSecond), append(s.cpu, cpu)
 }
 
+// grown adds a figure that is compared with the base, which may be itself.
+func (r *report) grown(name, base, unit string, value float64, cpu ...cost) {
+	s := r.of(name, unit)
+	s.base, s.values, s.cpu = base, append(s.values, value), append(s.cpu, cpu...)
+}
+
 func (r *report) add(name, unit string, values ...float64) {
 	s := r.of(name, unit)
 	s.values = append(s.values, values...)
 }
 
 func (r *report) missing(name string, err error) {
-	r.of(name, "calls/s").note = "not available: " + err.Error()
+	why, _, _ := strings.Cut(err.Error(), "\n") // a line of the table
+	r.of(name, "calls/s").note = "not available: " + why
 }
 
-// rows makes the figures; ratios of rates are taken within each round.
+// rows makes the figures; ratios of rates are taken within each round, those of
+// growth of the medians.
 func (r *report) rows() []row {
 	out := make([]row, 0, len(r.all))
 	for _, s := range r.all {
@@ -92,7 +113,10 @@ func (r *report) rows() []row {
 			w.CPU = round(median(cpu))
 		}
 		for _, o := range r.all {
-			if o == s || len(s.cpu) == 0 || len(o.cpu) != len(s.cpu) {
+			if o.name == s.base && s != o && len(o.values) > 0 && len(s.values) > 0 {
+				w.Versus[o.name] = round(median(s.values) / median(o.values))
+			}
+			if o == s || s.base+o.base != "" || len(s.cpu) == 0 || len(o.cpu) != len(s.cpu) {
 				continue
 			}
 			ratios := make([]float64, len(s.values))
@@ -113,6 +137,11 @@ func (r *report) print(to io.Writer) {
 		if x.Median == 0 && len(x.Versus) == 0 {
 			fmt.Fprintf(w, "%s\t-\t-\t-\t\t\t\t\t\t%s\n", x.Name, x.Note)
 			continue
+		}
+		for base, v := range x.Versus {
+			if strings.HasPrefix(base, "growth_") {
+				x.Note = fmt.Sprintf("%.2f of %s; %s", v, base, x.Note)
+			}
 		}
 		cpu := ""
 		if x.CPU > 0 {

@@ -70,14 +70,25 @@ func (s *Store) sameAddress(ctx context.Context, m model.Socket, err error) erro
 	if !errors.Is(err, ErrExists) {
 		return err
 	}
-	var names []string
-	q := s.read.WithContext(ctx).Model(&socketRow{}).
-		Where("network = ? AND processor = ? AND queue = ? AND task = ? AND name <> ?", network(m.Network), m.Processor, m.Queue, m.Task, m.Name)
-	if e := q.Pluck("name", &names).Error; e != nil || len(names) == 0 {
+	name, e := s.SocketAt(ctx, m)
+	if e != nil || name == "" {
 		return err
 	}
 	why := fmt.Sprintf("it binds task %s of processor %s to queue %s", m.Task, m.Processor, m.Queue)
-	return &Exists{Kind: "socket", Name: names[0], Why: why}
+	return &Exists{Kind: "socket", Name: name, Why: why}
+}
+
+// SocketAt returns the name of another socket than m that has the address of m:
+// the same function of the same processor on the same queue; empty when none has.
+func (s *Store) SocketAt(ctx context.Context, m model.Socket) (string, error) {
+	var names []string
+	err := s.read.WithContext(ctx).Model(&socketRow{}).
+		Where("network = ? AND processor = ? AND queue = ? AND task = ? AND name <> ?", network(m.Network), m.Processor, m.Queue, m.Task, m.Name).
+		Pluck("name", &names).Error
+	if err != nil || len(names) == 0 {
+		return "", s.fail(ctx, "look for sockets of one address", err)
+	}
+	return names[0], nil
 }
 
 // Socket returns the named socket.

@@ -29,6 +29,7 @@ type target struct {
 	module   string           // of a shared address
 	task     *model.Task      // nil when the function is not described yet
 	name     string           // of the function
+	tasks    []model.Task     // of a processor alone: all its functions
 }
 
 // catalog remembers what submissions look up, so that a flood of calls does not
@@ -150,12 +151,26 @@ func (c *catalog) findSocket(ctx context.Context, network, name string) (*target
 	return &target{endpoint: &model.Endpoint{Socket: s, Queue: q, Module: p.Module}, task: task, name: s.Task}, nil
 }
 
+// tasks returns the processor's functions. They are remembered by themselves:
+// calls of a thousand sockets of one processor read them once, and not for each
+// of its sockets. Another commit has others.
+func (c *catalog) tasks(ctx context.Context, p model.Processor) ([]model.Task, error) {
+	t, err := c.get(ctx, "p/"+p.Network+"/"+p.Name+"/"+p.Commit, func(ctx context.Context) (*target, error) {
+		tasks, err := everything(func(l store.List) (model.Page[model.Task], error) {
+			return c.store.Tasks(ctx, p.Network, p.Name, l)
+		})
+		return &target{tasks: tasks}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.tasks, nil
+}
+
 // task returns the processor's function at its present commit; nil when it is
 // not described yet.
 func (c *catalog) task(ctx context.Context, p model.Processor, name string) (*model.Task, error) {
-	tasks, err := everything(func(l store.List) (model.Page[model.Task], error) {
-		return c.store.Tasks(ctx, p.Network, p.Name, l)
-	})
+	tasks, err := c.tasks(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -89,17 +89,12 @@ func (a *API) surroundings(ctx context.Context, s model.Socket) (model.Endpoint,
 
 // unbound returns a conflict when another socket has the same broker queue.
 func (a *API) unbound(ctx context.Context, s model.Socket) error {
-	endpoints, err := a.cfg.Store.EndpointsOf(ctx, s.Network, s.Processor)
-	if err != nil {
+	name, err := a.cfg.Store.SocketAt(ctx, s)
+	if err != nil || name == "" {
 		return err
 	}
-	for _, e := range endpoints {
-		if e.Socket.Name != s.Name && e.Socket.Queue == s.Queue && e.Socket.Task == s.Task {
-			return problem(409, fmt.Sprintf("socket %q is task %s of processor %s on queue %s already", e.Socket.Name, s.Task, s.Processor, s.Queue),
-				"use that socket, or another queue")
-		}
-	}
-	return nil
+	return problem(409, fmt.Sprintf("socket %q is task %s of processor %s on queue %s already", name, s.Task, s.Processor, s.Queue),
+		"use that socket, or another queue")
 }
 
 func (a *API) updateSocket(ctx context.Context, in *change[client.SocketPatch]) (*body[model.Socket], error) {

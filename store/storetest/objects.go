@@ -105,6 +105,13 @@ func references(t *testing.T, b *bundle) {
 	try(func(m *model.Socket) { m.Network = "defalt" }, store.ErrNotFound, `there is no network "defalt": did you mean "default"?`)
 	try(func(m *model.Socket) { m.Task = "f" }, store.ErrExists, `socket "a" exists already: it binds task f of processor proc to queue queue`)
 	try(func(m *model.Socket) { m.Name = "a" }, store.ErrExists, `socket "a" exists already`)
+	at := func(name, task string) string {
+		t.Helper()
+		m := base
+		m.Name, m.Task = name, task
+		return got(b.SocketAt(b.ctx, m))(t)
+	}
+	equal(t, "sockets at the address of a: for c, for a itself, and at that of none", []string{at("c", "f"), at("a", "f"), at("c", "h")}, []string{"a", "", ""})
 	_, err := b.CreatePlug(b.ctx, model.Plug{Object: object("q"), Type: model.PlugResult, Source: "a", Target: "bb"})
 	refused(t, err, store.ErrNotFound, `there is no socket "bb": did you mean "b"?`)
 	g := got(b.Plug(b.ctx, "default", "p"))(t)

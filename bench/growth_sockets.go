@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/elasticcode/flow/client"
+	"github.com/elasticcode/flow/model"
+)
+
+// many is the i-th of many sockets: all functions that make a chain on one queue
+// object, then all of them on the next one.
+func many(i int) model.Socket {
+	return model.Socket{
+		Object: model.Object{Name: fmt.Sprintf("many.%04d", i)}, Processor: processorName,
+		Queue: manyQueue(i / chainLength), Task: fmt.Sprintf("step%02d", i%chainLength),
+	}.WithDefaults()
+}
+
+func manyQueue(i int) string { return fmt.Sprintf("many%03d", i) }
+
+// growSockets measures one processor with more and more sockets.
+func (b *bench) growSockets(group string, counts []int) measurement {
+	return func(ctx context.Context, r *report, f *flow, want func(string) bool) error {
+		if err := f.process(ctx); err != nil {
+			return fmt.Errorf("declare the processor: %w", err)
+		}
+		idle := group == "growth_sockets" && want("idle_cpu_1000_sockets")
+		if idle && !slices.Contains(counts, idleSockets) {
+			counts = append(slices.Clone(counts), idleSockets)
+			slices.Sort(counts)
+		}
+		have := 0
+		for _, n := range counts {
+			name := fmt.Sprintf("%s_%d", group, n)
+			rate := slices.Contains(b.growth.sockets, n) && want(name)
+			if !rate && (!idle || n != idleSockets) {
+				continue
+			}
+			each, err := f.more(ctx, have, n, b.growth.declare)
+			if err != nil {
+				r.missing(name, err)
+				return nil // more of them would not do either
+			}
+			fmt.Fprintf(os.Stderr, "%-32s declared, %.1f ms each\n", name, each)
+			have = n
+			if rate {
+				r.add(name+"_declare", "ms", each)
+				if err := f.overAll(ctx, r, n, name, fmt.Sprintf("%s_%d", group, counts[0])); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+			}
+			if idle && n == idleSockets {
+				if err := f.idleWith(ctx, r, "idle_cpu_1000_sockets"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+// process declares the processor and waits until both workers run.
+func (f *flow) process(ctx context.Context) error {
+	repo, err := f.b.repo()
+	if err != nil {
+		return err
+	}
+	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
+		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: 2,
+	}); err != nil {
+		return err
+	}
+	if _, err := f.api.StartProcessor(ctx, processorName); err != nil {
+		return err
+	}
+	return until(ctx, time.Minute, 100*time.Millisecond, f.working)
+}
+
+// more declares the sockets from the one to before the other, while the workers
+// run, and returns how many ms each took. It gives up after the limit.
+func (f *flow) more(ctx context.Context, from, to int, limit time.Duration) (each float64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("declaring %d sockets took longer than %s", to, limit))
+	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
+	began := time.Now()
+	for i := (from + chainLength - 1) / chainLength; i*chainLength < to; i++ {
+		if _, err := f.api.Queues().Create(ctx, model.Queue{Object: model.Object{Name: manyQueue(i)}, Type: model.Direct}); err != nil {
+			return 0, err
+		}
+	}
+	g, sending := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i := from; i < to; i++ {
+		g.Go(func() error {
+			_, err := f.api.Sockets().Create(sending, many(i))
+			return err
+		})
+	}
+	err = g.Wait()
+	return time.Since(began).Seconds() * 1000 / float64(to-from), err
+}
+
+// overAll measures rounds of calls that are spread over n sockets.
+func (f *flow) overAll(ctx context.Context, r *report, n int, name, base string) error {
+	// Workers take from a new socket when they have heard of it.
+	if _, _, err := f.spread(ctx, n, max(n, 500)); err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	for range f.b.growth.rounds {
+		rate, cpu, err := f.spread(ctx, n, f.b.growth.calls)
+		if err != nil {
+			return err
+		}
+		inMemory, err := memory(f.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "%-32s %8.0f calls/s  CPU µs/call: %v  %.0f MB\n", name, rate, cpu, inMemory)
+		r.grown(name, base, "calls/s", rate, cpu)
+		r.grown(name+"_memory", base+"_memory", "MB", inMemory)
+	}
+	return nil
+}
+
+// spread runs calls of n sockets in turns, until all are in the history.
+func (f *flow) spread(ctx context.Context, n, calls int) (rate float64, cpu cost, err error) {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	before, err := f.succeeded(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	was, began := used(f.pids()), time.Now()
+	last, err := f.submit(ctx, calls, func(i int) string { return many(i % n).Name })
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := f.ends(ctx, last); err != nil {
+		return 0, nil, err
+	}
+	err = until(ctx, roundLimit, 50*time.Millisecond, func() (bool, error) {
+		have, err := f.succeeded(ctx)
+		return have >= before+int64(calls), err
+	})
+	return float64(calls) / time.Since(began).Seconds(), f.only(used(f.pids()).since(was, calls)), err
+}
+
+// only is what was used for this program: when it is embedded, services work for
+// others.
+func (f *flow) only(c cost) cost {
+	if f.clean == nil {
+		return cost{"own": c["own"], "bench": c["bench"]}
+	}
+	return c
+}
+
+// succeeded counts the calls of all sockets that succeeded.
+func (f *flow) succeeded(ctx context.Context) (int64, error) { return f.ended(ctx, "") }
+
+// idleWith measures the processor time while nothing happens.
+func (f *flow) idleWith(ctx context.Context, r *report, name string) error {
+	if err := sleep(ctx, 3*time.Second); err != nil { // let what was before settle
+		return err
+	}
+	percent, err := f.share(ctx, f.b.idle)
+	if err != nil {
+		return errors.Join(fmt.Errorf("measure %s", name), err)
+	}
+	r.add(name, "%", percent)
+	return nil
+}
