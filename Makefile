@@ -60,12 +60,12 @@ bench-peers:
 			apt-get update -q && apt-get install -q -y python3-celery python3-redis python3-kombu || true; fi
 
 .PHONY: chaos
-chaos: ## Break everything while 100,000 calls flow, and count what is lost (about 30 minutes)
+chaos: ## Break everything while 200,000 calls flow, and count what is lost (about an hour)
 	@bash test/services.sh
 	go run ./test/chaos
 
 .PHONY: chaos-quick
-chaos-quick: ## The same with small counts (under 4 minutes)
+chaos-quick: ## The same with small counts (about 3 minutes)
 	@bash test/services.sh
 	go run ./test/chaos -quick
 

@@ -49,6 +49,6 @@
 //     to two servers at once.
 //
 // The short form (-quick) drives a part of it on both stacks. The long form also
-// stops, flushes and starts services of its own, and submits 100,000 calls.
+// stops, flushes and starts services of its own, and submits more than 200,000 calls.
 // CHAOS_KEEP=1 keeps the logs and the ledger.
 package main
