@@ -77,7 +77,7 @@ func (f *flow) workedOff(ctx context.Context, n int64, limit time.Duration) erro
 		queues, err := f.api.Depth(ctx, queueName)
 		waiting := int64(0)
 		for _, q := range queues {
-			waiting += q.Messages + q.Unacked
+			waiting += q.Messages + max(q.Unacked, 0) // RabbitMQ does not tell how many are unacked
 		}
 		return waiting == 0, err
 	})
