@@ -39,9 +39,14 @@ func (w *world) goroutines(ctx context.Context) counted {
 	return out
 }
 
-var total = regexp.MustCompile(`goroutine profile: total (\d+)`)
+var (
+	total    = regexp.MustCompile(`goroutine profile: total (\d+)`)
+	alike    = regexp.MustCompile(`(?m)^(\d+) @ `) // how many goroutines have the stack that follows
+	ofClient = "net/http.(*conn).serve"            // serves a connection, which a client may keep for a while
+)
 
-// goroutines asks the process for its goroutines.
+// goroutines asks the process for its goroutines. Those of HTTP connections do
+// not count: they are as many as clients keep.
 func (p *process) goroutines(ctx context.Context) (pid, n int, err error) {
 	text, err := p.profile(ctx)
 	if err != nil {
@@ -52,6 +57,12 @@ func (p *process) goroutines(ctx context.Context) (pid, n int, err error) {
 		return 0, 0, fmt.Errorf("%s tells no number of goroutines", p.name)
 	}
 	n, err = strconv.Atoi(m[1])
+	for stack := range strings.SplitSeq(text, "\n\n") {
+		if m := alike.FindStringSubmatch(stack); m != nil && strings.Contains(stack, ofClient) {
+			clients, _ := strconv.Atoi(m[1])
+			n -= clients
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cmd.Process.Pid, n, err
