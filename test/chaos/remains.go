@@ -23,6 +23,7 @@ type counted map[string]struct{ pid, goroutines int }
 
 // goroutines counts until nothing gets fewer any more, for 10 s at most.
 func (w *world) goroutines(ctx context.Context) counted {
+	w.http.CloseIdleConnections() // each has goroutines in a server
 	out := counted{}
 	for range 10 {
 		fewer := false

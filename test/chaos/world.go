@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +32,7 @@ type world struct {
 	servers []*process // empty for embedded
 	agents  []*process // of embedded: the one "flow up"
 	clients []*client.Client
+	http    *http.Client // of all clients
 	ledger  *ledger
 	next    atomic.Int64 // the last number that was given
 }
@@ -48,6 +50,7 @@ func newWorld(ctx context.Context, program, stack string, behind *services) (*wo
 	w := &world{
 		stack: stack, program: program, dir: dir, behind: behind,
 		prefix: "chaos" + strings.ToLower(filepath.Base(dir)[len("flow-chaos-"):]), ledger: newLedger(filepath.Join(dir, "ledger")),
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 	}
 	if err := w.open(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -121,7 +124,7 @@ func (w *world) beginEmbedded(context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.clients = []*client.Client{client.New(client.Config{Server: "http://" + addr, Token: strings.TrimSpace(string(token))})}
+	w.clients = []*client.Client{client.New(client.Config{Server: "http://" + addr, Token: strings.TrimSpace(string(token)), HTTP: w.http})}
 	return nil
 }
 
@@ -160,7 +163,7 @@ func (w *world) beginServices(ctx context.Context) error {
 		if err := s.start(w.program); err != nil {
 			return err
 		}
-		w.clients = append(w.clients, client.New(client.Config{Server: "http://" + addr, Token: token}))
+		w.clients = append(w.clients, client.New(client.Config{Server: "http://" + addr, Token: token, HTTP: w.http}))
 	}
 	for i := range 2 {
 		name := fmt.Sprintf("node%d", i+1)
