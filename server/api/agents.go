@@ -92,6 +92,7 @@ func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error
 			return nil, err
 		}
 		if v := version(assignments); v != in.Version || in.Version == "" {
+			a.followers.told(in.Node)
 			return a.plan(ctx, v, assignments)
 		}
 		// What it knows is what is: it has taken every change before this one.

@@ -21,7 +21,7 @@ const (
 type followers struct {
 	mu    sync.Mutex // guards the fields below
 	nodes map[string]*follower
-	moved chan struct{} // closed when one has taken up a change, or is gone
+	moved chan struct{} // closed when one asks again
 }
 
 type follower struct {
@@ -34,16 +34,29 @@ func newFollowers() *followers {
 	return &followers{nodes: map[string]*follower{}, moved: make(chan struct{})}
 }
 
+// told notes that a node was given a plan, and will ask again when it has it.
+func (f *followers) told(node string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.of(node).left = time.Now()
+}
+
+// of returns what is known of a node; mu is held.
+func (f *followers) of(node string) *follower {
+	n := f.nodes[node]
+	if n == nil {
+		n = &follower{epoch: -1}
+		f.nodes[node] = n
+	}
+	return n
+}
+
 // follow notes that a node has the plan of an epoch and waits for another one,
 // until leave is called.
 func (f *followers) follow(node string, epoch int64) (leave func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := f.nodes[node]
-	if n == nil {
-		n = &follower{}
-		f.nodes[node] = n
-	}
+	n := f.of(node)
 	n.epoch = max(n.epoch, epoch)
 	n.waiting++
 	close(f.moved)
@@ -57,7 +70,7 @@ func (f *followers) follow(node string, epoch int64) (leave func()) {
 }
 
 // behind tells whether an agent does not know the changes of an epoch yet, and
-// when to look again.
+// gives a channel that is closed when one has asked again.
 func (f *followers) behind(epoch int64) (bool, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,6 +99,7 @@ func (a *API) settle(ctx context.Context) {
 		}
 		select {
 		case <-moved:
+		case <-time.After(gone / 6): // one of them may be gone by then
 		case <-ctx.Done():
 			a.log.DebugContext(ctx, "a change was made that agents have not taken up yet")
 			return
