@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +27,28 @@ type simulated struct {
 	kick chan struct{}
 }
 
+// failures are the requests of the agents that failed.
+type failures struct {
+	mu   sync.Mutex // guards the fields below
+	n    int
+	last error
+}
+
+func (f *failures) add(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n, f.last = f.n+1, err
+}
+
+// take returns how many there were since it was called last.
+func (f *failures) take() (n int, last error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, last = f.n, f.last
+	f.n, f.last = 0, nil
+	return n, last
+}
+
 // agentCPUs is how many workers each simulated agent says it has.
 const agentCPUs = 2
 
@@ -40,14 +62,14 @@ func (f *flow) simulate(i int) *simulated {
 }
 
 // run goes on until ctx ends; errors are counted.
-func (s *simulated) run(ctx context.Context, failed *atomic.Int64) {
+func (s *simulated) run(ctx context.Context, failed *failures) {
 	var g sync.WaitGroup
 	g.Go(func() { s.follow(ctx, failed) })
 	tick := time.NewTicker(model.HeartbeatEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
-			failed.Add(1)
+			failed.add(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -58,14 +80,14 @@ func (s *simulated) run(ctx context.Context, failed *atomic.Int64) {
 	g.Wait()
 }
 
-func (s *simulated) follow(ctx context.Context, failed *atomic.Int64) {
+func (s *simulated) follow(ctx context.Context, failed *failures) {
 	version := ""
 	for ctx.Err() == nil {
 		plan, changed, err := s.api.Plan(ctx, s.node, version, planWait)
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			failed.Add(1)
+			failed.add(err)
 			_ = sleep(ctx, time.Second)
 		case changed:
 			version = plan.Version
@@ -131,7 +153,7 @@ func (b *bench) growAgents(ctx context.Context, r *report, f *flow, want func(st
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
-	var failed atomic.Int64
+	var failed failures
 	have := 0
 	for _, n := range b.growth.agents {
 		name := fmt.Sprintf("growth_agents_%d", n)
@@ -143,9 +165,10 @@ func (b *bench) growAgents(ctx context.Context, r *report, f *flow, want func(st
 			all.Go(func() { s.run(running, &failed) })
 		}
 		if err := f.settled(ctx, n); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			lost, last := failed.take()
+			return fmt.Errorf("%s: %w (%d requests of the agents failed, the last one: %v)", name, err, lost, last)
 		}
-		failed.Store(0)
+		_, _ = failed.take()
 		for range b.growth.rounds {
 			percent, err := f.share(ctx, b.growth.watch)
 			if err != nil {
@@ -153,8 +176,8 @@ func (b *bench) growAgents(ctx context.Context, r *report, f *flow, want func(st
 			}
 			r.grown(name, fmt.Sprintf("growth_agents_%d", b.growth.agents[0]), "%", percent)
 		}
-		if lost := failed.Load(); lost > 0 {
-			return fmt.Errorf("%s: %d requests of the agents failed", name, lost)
+		if lost, last := failed.take(); lost > 0 {
+			return fmt.Errorf("%s: %d requests of the agents failed, the last one: %w", name, lost, last)
 		}
 	}
 	return nil
@@ -176,7 +199,7 @@ func (f *flow) settled(ctx context.Context, n int) error {
 	}
 	placed := map[string]bool{}
 	for _, d := range there {
-		placed[d.Node] = true
+		placed[d.Node] = placed[d.Node] || d.Manual // the scheduler takes its own away
 	}
 	g, sending := errgroup.WithContext(ctx)
 	g.SetLimit(4)
@@ -187,7 +210,7 @@ func (f *flow) settled(ctx context.Context, n int) error {
 		}
 		g.Go(func() error {
 			_, err := f.api.Deployments().Create(sending, model.Deployment{
-				Object: model.Object{Name: processorName + "." + node}, Processor: processorName, Node: node, CPUs: agentCPUs,
+				Object: model.Object{Name: "simulated." + node}, Processor: processorName, Node: node, CPUs: agentCPUs,
 			})
 			return err
 		})
@@ -195,18 +218,19 @@ func (f *flow) settled(ctx context.Context, n int) error {
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("deploy to the nodes: %w", err)
 	}
+	running := 0
 	err = until(ctx, time.Minute, 250*time.Millisecond, func() (bool, error) {
 		workers, err := f.api.Workers().All(ctx)
-		running := 0
+		running = 0
 		for _, w := range workers {
-			if w.Status == model.StatusRunning {
+			if w.Status == model.StatusRunning && strings.HasPrefix(w.Node, "node") {
 				running++
 			}
 		}
 		return running >= n*agentCPUs, err
 	})
 	if err != nil {
-		return fmt.Errorf("wait for the workers: %w", err)
+		return fmt.Errorf("wait for the workers, %d of %d run: %w", running, n*agentCPUs, err)
 	}
 	return sleep(ctx, 2*model.HeartbeatEvery/3) // what follows a change has been said
 }
