@@ -103,8 +103,10 @@ func (s *services) forget(ctx context.Context, prefix, pattern string) (int, err
 	c := redis.NewClient(&redis.Options{Addr: s.redis})
 	defer c.Close()
 	keys, err := s.keys(ctx, c, prefix, pattern)
-	for _, k := range keys {
-		c.Del(ctx, k)
+	if len(keys) > 0 && err == nil {
+		// At once, as a flush is: results that are gone while the note that they
+		// were kept is still there are what no Redis shows.
+		err = c.Del(ctx, keys...).Err()
 	}
 	return len(keys), err
 }
