@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,7 +32,6 @@ type ledger struct {
 
 	mu     sync.Mutex // guards the fields below
 	offset int64
-	rest   string
 	runs   map[int64][]line // by number
 	lines  int
 	ended  map[int64]time.Time // when a number's path ended first
@@ -174,9 +174,9 @@ func describe(runs []line) string {
 	if len(runs) == 0 {
 		return "nothing ran"
 	}
-	text := ""
+	var text strings.Builder
 	for _, r := range runs {
-		text += fmt.Sprintf("%s/%d[%s pid %d at %s] ", r.function, r.attempt, r.call[:8], r.pid, r.at.Format("15:04:05.000"))
+		fmt.Fprintf(&text, "%s/%d[%s pid %d at %s] ", r.function, r.attempt, r.call[:8], r.pid, r.at.Format("15:04:05.000"))
 	}
-	return text
+	return text.String()
 }

@@ -143,18 +143,6 @@ func (p *process) setClock(seconds int) error {
 	return os.WriteFile(p.clock, fmt.Appendf(nil, "%d", seconds), 0o600)
 }
 
-// address finds the URL in what the process said when it was ready.
-func (p *process) address() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, rest, _ := strings.Cut(p.said, "http://")
-	host := strings.FieldsFunc(rest, func(r rune) bool { return r == ',' || r == ' ' })
-	if len(host) == 0 {
-		return ""
-	}
-	return "http://" + host[0]
-}
-
 func (p *process) tail() string {
 	data, _ := os.ReadFile(p.log)
 	return string(data[max(0, len(data)-2000):])
