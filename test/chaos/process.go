@@ -30,7 +30,6 @@ type process struct {
 	extra  []string   // environment of the next start
 	cmd    *exec.Cmd
 	done   chan struct{}
-	said   string // the line that told it was ready
 	deaths int
 }
 
@@ -72,10 +71,7 @@ func (p *process) start(program string) error {
 		p.mu.Unlock()
 	}()
 	select {
-	case text := <-ready:
-		p.mu.Lock()
-		p.said = text
-		p.mu.Unlock()
+	case <-ready:
 		return nil
 	case <-done:
 		return fmt.Errorf("%s ended before it was ready; the last of %s:\n%s", p.name, p.log, p.tail())
