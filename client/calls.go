@@ -80,6 +80,7 @@ type CallFilter struct {
 	Run        string      // only calls of this run (tracking)
 	Unfinished bool        // only calls that have not ended
 	Ascending  bool        // oldest first; else newest first
+	Exact      bool        // count all in total, beyond 10,000, too
 	Limit      int         // size of the page, at most MaxPage; 0 is the server's default
 	Cursor     string      // continue behind an earlier page
 }
@@ -137,6 +138,9 @@ func (c *Client) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call
 	}
 	if f.Ascending {
 		q.Set("order", "asc")
+	}
+	if f.Exact {
+		q.Set("exact", "true")
 	}
 	var out model.Page[model.Call]
 	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls", query: q, out: &out})

@@ -29,4 +29,7 @@ type Page[T any] struct {
 	Next string `json:"next,omitempty"`
 	// Total counts all items of the listing, over all pages.
 	Total int64 `json:"total"`
+	// AtLeast says that there are more than Total: listings of calls are counted
+	// to 10,000, and no further unless asked to.
+	AtLeast bool `json:"at_least,omitempty"`
 }

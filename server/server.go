@@ -171,6 +171,7 @@ func (s *Server) Run(ctx context.Context) error {
 			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger, Fault: s.cfg.Fault,
 		})
 		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
+		keep.Ahead(ctx) // before the first record
 		g.Go(func() error { return rec.Run(ctx) })
 		g.Go(func() error { return keep.Run(ctx) })
 		g.Go(func() error { return join.Run(ctx) })

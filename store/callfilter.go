@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -20,6 +22,8 @@ type CallFilter struct {
 	Unfinished bool
 	// Ascending lists the oldest first instead of the newest.
 	Ascending bool
+	// Exact counts all, however many they are.
+	Exact bool
 	List
 }
 
@@ -49,10 +53,8 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 	if err != nil {
 		return out, err
 	}
-	q := f.apply(s.read.WithContext(ctx).Model(&callRow{})).Session(&gorm.Session{})
-	if err := q.Count(&out.Total).Error; err != nil {
-		return out, s.fail(ctx, "count calls", err)
-	}
+	all := f.apply(s.read.WithContext(ctx).Model(&callRow{})).Session(&gorm.Session{})
+	q := all
 	order, beyond := "created DESC, id DESC", "(created, id) < (?, ?)"
 	if f.Ascending {
 		order, beyond = "created, id", "(created, id) > (?, ?)"
@@ -84,7 +86,32 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 	if more {
 		out.Next = last
 	}
-	return out, nil
+	if after == nil && !more {
+		out.Total = int64(len(out.Items))
+		return out, nil
+	}
+	most := CountLimit
+	if f.Exact {
+		most = 0
+	}
+	out.Total, out.AtLeast, err = s.count(all, most)
+	return out, s.fail(ctx, "count calls", err)
+}
+
+// CountLimit is to how many calls a listing counts what it chooses from: with a
+// long history, counting would take longer than everything else.
+const CountLimit = 10_000
+
+// count counts the rows of q to most of them (0: all), and tells whether there are more.
+func (s *Store) count(q *gorm.DB, most int) (n int64, more bool, err error) {
+	if most == 0 {
+		return n, false, q.Count(&n).Error
+	}
+	some := q.Select("1").Limit(most + 1)
+	if err := s.read.WithContext(q.Statement.Context).Table("(?) AS listed", some).Count(&n).Error; err != nil {
+		return 0, false, err
+	}
+	return min(n, int64(most)), n > int64(most), nil
 }
 
 // eachCall streams the rows of q to fn, with the bytes read so far, until it
@@ -170,18 +197,47 @@ func (s *Store) Run(ctx context.Context, tracking string) ([]model.Call, error) 
 // children and otherwise the oldest first, without logs and events. It follows
 // joins into other runs.
 func (s *Store) Tree(ctx context.Context, id string) ([]model.Call, error) {
-	const descendants = `id IN (WITH RECURSIVE tree(id) AS (
-		SELECT id FROM calls WHERE id = ? UNION SELECT p.child FROM call_parents p JOIN tree ON p.parent = tree.id
-	) SELECT id FROM tree)`
-	out, err := s.callsOf(ctx, s.read.WithContext(ctx).Model(&callRow{}).Where(descendants, id))
+	ids, err := s.descendants(ctx, id)
 	if err != nil {
 		return nil, s.fail(ctx, "get tree", err)
 	}
+	var out []model.Call
+	for part := range slices.Chunk(ids, 1000) {
+		calls, err := s.callsOf(ctx, s.read.WithContext(ctx).Model(&callRow{}).Where("id IN ?", part))
+		if err != nil {
+			return nil, s.fail(ctx, "get tree", err)
+		}
+		out = append(out, calls...)
+	}
+	slices.SortFunc(out, func(a, b model.Call) int { return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.ID, b.ID)) })
 	root := slices.IndexFunc(out, func(c model.Call) bool { return c.ID == id })
 	if root < 0 {
 		return nil, &NotFound{Kind: "call", Name: id}
 	}
 	return topDown(out, id), nil
+}
+
+// descendants returns the id and those of all that descends from it. It asks
+// level by level: for ids that it is given, a database looks into the parts of
+// the history that may have them; to follow the tree by itself it reads all.
+func (s *Store) descendants(ctx context.Context, id string) ([]string, error) {
+	out, known := []string{id}, map[string]bool{id: true}
+	for from := 0; from < len(out); {
+		level := out[from:]
+		from = len(out)
+		for part := range slices.Chunk(level, 1000) {
+			var children []string
+			if err := s.read.WithContext(ctx).Model(&parentRow{}).Where("parent IN ?", part).Pluck("child", &children).Error; err != nil {
+				return nil, err
+			}
+			for _, c := range children {
+				if !known[c] {
+					known[c], out = true, append(out, c)
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 func (s *Store) callsOf(ctx context.Context, q *gorm.DB) ([]model.Call, error) {

@@ -68,22 +68,32 @@ func (f DeadFilter) apply(q *gorm.DB) *gorm.DB {
 	if f.State != "" {
 		states = []model.State{f.State}
 	}
-	q = q.Joins("JOIN calls ON calls.id = dead_letters.call_id").Where("dropped IS NULL AND calls.state IN ?", states)
-	for _, c := range []struct{ column, value string }{
-		{"dead_letters.network", f.Network}, {"calls.socket", f.Socket}, {"calls.tracking", f.Run},
-	} {
-		if c.value != "" {
-			q = q.Where(c.column+" = ?", c.value)
-		}
+	q = q.Where("dropped IS NULL")
+	if f.Network != "" {
+		q = q.Where("network = ?", f.Network)
 	}
 	if !f.Since.IsZero() {
 		q = q.Where("died >= ?", stamp(f.Since))
 	}
+	if f.Run != "" { // a small part of the list
+		q = q.Where("call_id IN (SELECT id FROM calls WHERE tracking = ?)", f.Run)
+	}
+	about, values := "state IN ?", []any{states}
+	if f.Socket != "" {
+		about, values = about+" AND calls.socket = ?", append(values, f.Socket)
+	}
 	if f.Error != "" { // a failure is written with its type first
 		prefix := `{"error":` + string(encode(f.Error))
-		q = q.Where("substr(calls.failure, 1, ?) = ?", utf8.RuneCountInString(prefix), prefix)
+		about, values = about+" AND substr(calls.failure, 1, ?) = ?", append(values, utf8.RuneCountInString(prefix), prefix)
 	}
-	return q
+	return q.Where(ofCall("calls."+about), values...)
+}
+
+// ofCall is a condition on the call of each dead letter. As a value for each
+// row, and not as a join, it is looked up by id: a database with the history in
+// many parts would rather read all of them to join them.
+func ofCall(condition string) string {
+	return "(SELECT " + condition + " FROM calls WHERE calls.id = dead_letters.call_id)"
 }
 
 // Dead lists the dead letters, the newest first, without logs and events.
@@ -94,7 +104,7 @@ func (s *Store) Dead(ctx context.Context, f DeadFilter) (model.Page[model.Call],
 		return out, err
 	}
 	q := f.apply(s.read.WithContext(ctx).Model(&deadRow{})).Session(&gorm.Session{})
-	if err := q.Count(&out.Total).Error; err != nil {
+	if out.Total, out.AtLeast, err = s.count(q, CountLimit); err != nil {
 		return out, s.fail(ctx, "count dead letters", err)
 	}
 	if after != nil {
@@ -159,7 +169,7 @@ func (s *Store) Drop(ctx context.Context, ids ...string) ([]string, error) {
 func onList(tx *gorm.DB, ids []string) func() *gorm.DB {
 	return func() *gorm.DB {
 		return tx.Model(&deadRow{}).Where("call_id IN ? AND dropped IS NULL", ids).
-			Where("call_id IN (SELECT id FROM calls WHERE state IN ?)", deadly)
+			Where(ofCall("calls.state IN ?"), deadly)
 	}
 }
 

@@ -32,4 +32,7 @@
 // Reopen. Those that ended badly are on the list of the dead letters, until they
 // are reopened or dropped; what is reopened is in an outbox until it was sent.
 // What a record lacks, and an earlier one brought, is kept.
+//
+// Ids of calls begin with a time, by which a database may keep the history in
+// parts (Partitioner); docs/history.md says how and why.
 package store

@@ -127,6 +127,18 @@ func (s *Store) surroundings(ctx context.Context, net string, own []model.Socket
 // their processors and endpoints, in the order of networks and names, without
 // credentials.
 func (s *Store) Assignments(ctx context.Context, node string) ([]model.Assignment, error) {
+	out, err := s.Wanted(ctx, node)
+	for i := range out {
+		p := out[i].Processor
+		if out[i].Sockets, err = s.EndpointsOf(ctx, p.Network, p.Name); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
+}
+
+// Wanted is Assignments without the endpoints.
+func (s *Store) Wanted(ctx context.Context, node string) ([]model.Assignment, error) {
 	deployments, err := all[deploymentRow, model.Deployment](ctx, s, s.read.Where("node = ?", node), "network, name")
 	if err != nil {
 		return nil, err
@@ -140,11 +152,7 @@ func (s *Store) Assignments(ctx context.Context, node string) ([]model.Assignmen
 		if err != nil {
 			return nil, err
 		}
-		sockets, err := s.EndpointsOf(ctx, d.Network, d.Processor)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, model.Assignment{Deployment: d, Processor: p, Sockets: sockets})
+		out = append(out, model.Assignment{Deployment: d, Processor: p})
 	}
 	return out, nil
 }

@@ -38,6 +38,8 @@ func (s *Store) PruneCalls(ctx context.Context, net string, before time.Time, li
 			"DELETE FROM call_blobs WHERE call_id IN ?",
 			"DELETE FROM dead_letters WHERE call_id IN ?",
 			"DELETE FROM calls WHERE id IN ?",
+			// Ways down to calls that went with their day.
+			"DELETE FROM call_parents WHERE parent IN ? AND (SELECT 1 FROM calls WHERE id = child) IS NULL",
 		} {
 			if err := tx.Exec(statement, ids).Error; err != nil {
 				return err

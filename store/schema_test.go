@@ -36,8 +36,10 @@ func dialects() []dialect {
 		{
 			name: "postgres", open: openPostgres,
 			columns: `SELECT table_name || '.' || column_name || ' ' || data_type || CASE is_nullable WHEN 'NO' THEN ' not null' ELSE '' END
-				FROM information_schema.columns WHERE table_schema = current_schema() AND table_name NOT LIKE 'goose%' ORDER BY 1`,
-			indexes: `SELECT replace(indexdef, schemaname || '.', '') FROM pg_indexes WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%' ORDER BY 1`,
+				FROM information_schema.columns WHERE table_schema = current_schema() AND table_name NOT LIKE 'goose%'
+				AND NOT (SELECT relispartition FROM pg_class WHERE oid = to_regclass(format('%I', table_name))) ORDER BY 1`,
+			indexes: `SELECT replace(replace(indexdef, schemaname || '.', ''), ' ON ONLY ', ' ON ') FROM pg_indexes WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%'
+				AND NOT (SELECT relispartition FROM pg_class WHERE oid = to_regclass(format('%I', tablename))) ORDER BY 1`,
 		},
 	}
 }

@@ -43,13 +43,14 @@ type callsIn struct {
 	State      model.State `query:"state" enum:"queued,waiting,running,retrying,succeeded,failed,cancelled,expired,dead" doc:"Only calls in this state"`
 	Run        string      `query:"run" maxLength:"255" doc:"Only calls of this run"`
 	Unfinished bool        `query:"unfinished" doc:"Only calls that have not ended"`
+	Exact      bool        `query:"exact" doc:"Count all in total; without it, no further than to 10,000: at_least is true when there are more"`
 	Order      string      `query:"order" enum:"asc,desc" default:"desc" doc:"Newest first (desc) or oldest first (asc)"`
 }
 
 func (a *API) listCalls(ctx context.Context, in *callsIn) (*body[model.Page[model.Call]], error) {
 	page, err := a.cfg.Store.Calls(ctx, store.CallFilter{
 		Network: in.Network, Socket: in.Socket, State: in.State, Run: in.Run, Unfinished: in.Unfinished,
-		Ascending: in.Order == "asc", List: in.list(),
+		Ascending: in.Order == "asc", Exact: in.Exact, List: in.list(),
 	})
 	return &body[model.Page[model.Call]]{page}, err
 }

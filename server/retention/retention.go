@@ -1,6 +1,8 @@
 // Package retention keeps the history of calls from growing without end: it
-// removes calls that have ended and are too old, or too many, a few at a time,
-// and the large values that no call has any more.
+// removes calls that have ended and are too old, or too many, and the large
+// values that no call has any more. Whole days go at once where the database
+// keeps days apart (PostgreSQL does); the rest goes a few calls at a time. It also
+// prepares the database for the days to come.
 package retention
 
 import (
@@ -13,6 +15,8 @@ import (
 )
 
 type history interface {
+	MakeDays(ctx context.Context, now, until time.Time, width time.Duration) error
+	DropDays(ctx context.Context, before time.Time) (int, error)
 	Networks(ctx context.Context, l store.List) (model.Page[model.Network], error)
 	PruneCalls(ctx context.Context, network string, before time.Time, limit int) (int, error)
 	CreatedAtRank(ctx context.Context, network string, n int64) (time.Time, error)
@@ -52,6 +56,17 @@ const (
 	strayAge = 30 * 24 * time.Hour
 )
 
+// How the history is kept apart.
+const (
+	day = 24 * time.Hour
+	// ahead is how far the database is prepared for: as long may retention fail.
+	ahead = 3 * day
+	// A history that is kept for long, or for ever, is in parts of months: every
+	// part is one more for the database to look into.
+	longAge = 100 * day
+	month   = 30 * day
+)
+
 // New returns a retention that does nothing until Run.
 func New(cfg Config) *Retention {
 	if cfg.Every == 0 {
@@ -65,6 +80,7 @@ func (r *Retention) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.cfg.Every)
 	defer tick.Stop()
 	for {
+		r.Ahead(ctx)
 		n, err := r.Pass(ctx)
 		swept := 0
 		if err == nil {
@@ -86,10 +102,28 @@ func (r *Retention) Run(ctx context.Context) error {
 	}
 }
 
+// Ahead prepares the database for the calls of the next days. What fails is tried
+// again in the next round; calls are kept without it, too.
+func (r *Retention) Ahead(ctx context.Context) {
+	now, width := time.Now(), day
+	if r.cfg.Age == 0 || r.cfg.Age > longAge {
+		width = month
+	}
+	if err := r.cfg.History.MakeDays(ctx, now, now.Add(ahead), width); err != nil && ctx.Err() == nil {
+		r.log.Warn("the history cannot be prepared for the next days now", "err", err)
+	}
+}
+
 // Pass prunes what is too old or too much now, in all networks, and tells how
 // many calls that were.
 func (r *Retention) Pass(ctx context.Context) (int, error) {
 	total := 0
+	if r.cfg.Age > 0 {
+		n, err := r.cfg.History.DropDays(ctx, time.Now().Add(-r.cfg.Age))
+		if total += n; err != nil && ctx.Err() == nil { // somebody reads or writes them: one by one they go, too
+			r.log.Warn("days of the history cannot be dropped now", "err", err)
+		}
+	}
 	for cursor := ""; ; {
 		page, err := r.cfg.History.Networks(ctx, store.List{Cursor: cursor, Limit: 100})
 		if err != nil {

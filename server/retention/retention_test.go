@@ -2,6 +2,7 @@ package retention
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -113,5 +114,59 @@ func TestLargeValues(t *testing.T) {
 		if n != c.gone {
 			t.Errorf("after %s %d values go, want %d", c.after, n, c.gone)
 		}
+	}
+}
+
+// kept is a history that tells what it is asked to prepare and to drop.
+type kept struct {
+	*store.Store
+	until, before time.Duration // from now
+	width         time.Duration
+	fails         bool
+}
+
+var errBusy = errors.New("busy")
+
+func (k *kept) MakeDays(_ context.Context, now, until time.Time, width time.Duration) error {
+	k.until, k.width = until.Sub(now), width
+	return errBusy // nothing depends on it
+}
+
+func (k *kept) DropDays(_ context.Context, before time.Time) (int, error) {
+	k.before = time.Since(before).Round(time.Minute)
+	if k.fails {
+		return 1, errBusy
+	}
+	return 2, nil
+}
+
+// TestDays: days are made ahead, and dropped by age only; where that fails calls
+// are removed one by one.
+func TestDays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg           Config
+		fails         bool
+		width, before time.Duration
+		removed       int
+	}{
+		"for ever":  {Config{}, false, month, 0, 0},
+		"by count":  {Config{Calls: 8}, false, month, 0, 1},
+		"by age":    {Config{Age: 8 * time.Hour}, false, day, 8 * time.Hour, 2 + 1},
+		"for years": {Config{Age: 1000 * day}, false, month, 1000 * day, 2},
+		"busy":      {Config{Age: 8 * time.Hour}, true, day, 8 * time.Hour, 1 + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, ctx := history10(t)
+			k := &kept{Store: s, fails: c.fails}
+			c.cfg.History, c.cfg.Logger = k, testenv.Logger(t)
+			r := New(c.cfg)
+			r.Ahead(ctx)
+			n, err := r.Pass(ctx)
+			if err != nil || n != c.removed || k.width != c.width || k.before != c.before || k.until != ahead {
+				t.Errorf("removed %d (%v), days of %s until %s, dropped what is older than %s", n, err, k.width, k.until, k.before)
+			}
+		})
 	}
 }

@@ -39,7 +39,11 @@ func (driver) Unavailable(err error) bool {
 
 func (driver) MissingTable(err error) bool { return hasCode(err, "42P01") }
 
-func (driver) Deadlock(err error) bool { return hasCode(err, "40P01") || hasCode(err, "40001") }
+// Deadlock also tells when rows were on their way to a default partition while
+// the partition for them was made (the tables have no other checks).
+func (driver) Deadlock(err error) bool {
+	return hasCode(err, "40P01") || hasCode(err, "40001") || hasCode(err, "23514")
+}
 
 func hasCode(err error, code string) bool {
 	var answer *pgconn.PgError

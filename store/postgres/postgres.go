@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,6 +34,10 @@ func Open(ctx context.Context, url string) (*store.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database URL is not valid: %s", withoutSecrets(url, err))
 	}
+	return open(ctx, config)
+}
+
+func open(ctx context.Context, config *pgx.ConnConfig) (*store.Store, error) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
@@ -59,13 +64,14 @@ func Open(ctx context.Context, url string) (*store.Store, error) {
 		return nil, fmt.Errorf("open %s: %w", where, err)
 	}
 	schema, _, _ := strings.Cut(config.RuntimeParams["search_path"], ",")
-	return store.New(driver{schema: strings.Trim(schema, `" `), database: config.Database}, g, g), nil
+	return store.New(driver{schema: strings.Trim(schema, `" `), database: config.Database, waiting: &sync.Map{}}, g, g), nil
 }
 
 // driver is what is particular to PostgreSQL.
 type driver struct {
 	schema   string // empty: public
 	database string
+	waiting  *sync.Map // when a part was seen that cannot be dropped yet, by suffix
 }
 
 var _ store.Driver = driver{}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,36 @@ func callUnfit(t *testing.T, b *bundle) {
 	page := got(b.Calls(b.ctx, store.CallFilter{}))(t)
 	equal(t, "calls that were stored", ids(page.Items), []string{"good"})
 	equal(t, "its worker and result", []any{page.Items[0].Worker, string(page.Items[0].Result)}, []any{"\uFFFD\uFFFD", "\"\uFFFD\""})
+}
+
+// callCount: a long listing is counted to the limit only, unless asked to.
+func callCount(t *testing.T, b *bundle) {
+	var all []model.Call
+	for i := range store.CountLimit + 1 {
+		c := record(fmt.Sprintf("c%05d", i), model.Dead, 1)
+		c.Socket = []string{"s0", "s1"}[min(i, 1)]
+		all = append(all, c)
+	}
+	for part := range slices.Chunk(all, 1000) {
+		must(t, b.RecordCalls(b.ctx, part))
+	}
+	one := store.List{Limit: 1}
+	for _, c := range []struct {
+		name  string
+		f     store.CallFilter
+		total int64
+		more  bool
+	}{
+		{"more than the limit", store.CallFilter{List: one}, store.CountLimit, true},
+		{"as many as the limit", store.CallFilter{Socket: "s1", List: one}, store.CountLimit, false},
+		{"one", store.CallFilter{Socket: "s0", List: one}, 1, false},
+		{"exactly", store.CallFilter{Exact: true, List: one}, store.CountLimit + 1, false},
+	} {
+		page := got(b.Calls(b.ctx, c.f))(t)
+		equal(t, c.name, []any{len(page.Items), page.Total, page.AtLeast}, []any{1, c.total, c.more})
+	}
+	page := got(b.Dead(b.ctx, store.DeadFilter{List: one}))(t)
+	equal(t, "dead letters", []any{len(page.Items), page.Total, page.AtLeast}, []any{1, int64(store.CountLimit), true})
 }
 
 // callPaging: filters, both orders, exact totals, and no call twice or left out.

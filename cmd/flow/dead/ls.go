@@ -58,7 +58,7 @@ func lsRun(ctx context.Context, o *LsOptions) error {
 	if err != nil {
 		return err
 	}
-	calls, total, err := some(ctx, c, f, o)
+	calls, of, err := some(ctx, c, f, o)
 	if err != nil {
 		return err
 	}
@@ -66,13 +66,17 @@ func lsRun(ctx context.Context, o *LsOptions) error {
 	if err := print.List(p, view.DeadLetters(), calls); err != nil {
 		return err
 	}
-	if !p.Structured() && o.Format != print.Name && total > int64(len(calls)) {
-		p.Note("%d of %d dead letters; --all shows them", len(calls), total)
+	if !p.Structured() && o.Format != print.Name && of.Total > int64(len(calls)) {
+		more := ""
+		if of.AtLeast {
+			more = "more than "
+		}
+		p.Note("%d of %s%d dead letters; --all shows them", len(calls), more, of.Total)
 	}
 	return nil
 }
 
-func some(ctx context.Context, c *client.Client, f client.DeadFilter, o *LsOptions) ([]model.Call, int64, error) {
+func some(ctx context.Context, c *client.Client, f client.DeadFilter, o *LsOptions) ([]model.Call, model.Page[model.Call], error) {
 	calls := []model.Call{}
 	for {
 		if !o.All {
@@ -80,11 +84,11 @@ func some(ctx context.Context, c *client.Client, f client.DeadFilter, o *LsOptio
 		}
 		page, err := c.Dead(ctx, f)
 		if err != nil {
-			return nil, 0, err
+			return nil, page, err
 		}
 		calls = append(calls, page.Items...)
 		if f.Cursor = page.Next; f.Cursor == "" || !o.All && len(calls) >= o.Rows {
-			return calls, page.Total, nil
+			return calls, page, nil
 		}
 	}
 }

@@ -86,7 +86,7 @@ func callsRun(ctx context.Context, o *CallsOptions) error {
 	if err != nil {
 		return err
 	}
-	calls, total, err := pageOf(ctx, c, o)
+	calls, of, err := pageOf(ctx, c, o)
 	if err != nil {
 		return err
 	}
@@ -94,16 +94,21 @@ func callsRun(ctx context.Context, o *CallsOptions) error {
 	if err := print.List(p, view.CallsWith(o.Tracking, o.Task), calls); err != nil {
 		return err
 	}
-	if !p.Structured() && o.Format != print.Name && total > int64(len(calls)) {
-		pages := (total + int64(o.Rows) - 1) / int64(o.Rows)
-		p.Note("page %d of %d, %d calls in all; --all shows them", o.Page, pages, total)
+	if !p.Structured() && o.Format != print.Name && of.Total > int64(len(calls)) {
+		pages := (of.Total + int64(o.Rows) - 1) / int64(o.Rows)
+		if of.AtLeast {
+			p.Note("page %d, more than %d calls in all; --all shows them", o.Page, of.Total)
+		} else {
+			p.Note("page %d of %d, %d calls in all; --all shows them", o.Page, pages, of.Total)
+		}
 	}
 	return nil
 }
 
-// pageOf returns the wanted page and how many calls there are in all. The API
+// pageOf returns the wanted page, and the last that came with how many there are
+// in all. The API
 // goes from page to page, so that what comes in between shifts nothing.
-func pageOf(ctx context.Context, c *client.Client, o *CallsOptions) ([]model.Call, int64, error) {
+func pageOf(ctx context.Context, c *client.Client, o *CallsOptions) ([]model.Call, model.Page[model.Call], error) {
 	calls := []model.Call{}
 	filter := o.Filter
 	skip, want := (o.Page-1)*o.Rows, o.Rows
@@ -114,7 +119,7 @@ func pageOf(ctx context.Context, c *client.Client, o *CallsOptions) ([]model.Cal
 		filter.Limit = min(want+skip, client.MaxPage)
 		page, err := c.Calls(ctx, filter)
 		if err != nil {
-			return nil, 0, err
+			return nil, page, err
 		}
 		items := page.Items
 		skipped := min(skip, len(items))
@@ -124,7 +129,7 @@ func pageOf(ctx context.Context, c *client.Client, o *CallsOptions) ([]model.Cal
 		calls = append(calls, items...)
 		want -= len(items)
 		if want == 0 || page.Next == "" {
-			return calls, page.Total, nil
+			return calls, page, nil
 		}
 		filter.Cursor = page.Next
 	}

@@ -133,12 +133,13 @@ func TestPagesOfCalls(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
 	const total = 1203
+	more := false // set before the request that it is for
 	a.handle("GET /v1/calls", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		var limit, from int
 		_ = json.Unmarshal([]byte(q.Get("limit")), &limit)
 		_ = json.Unmarshal([]byte(q.Get("cursor")), &from)
-		page := model.Page[model.Call]{Total: total}
+		page := model.Page[model.Call]{Total: total, AtLeast: more}
 		for i := from; i < min(from+limit, total); i++ {
 			number, _ := json.Marshal(i)
 			page.Items = append(page.Items, model.Call{ID: string(number)})
@@ -169,6 +170,10 @@ func TestPagesOfCalls(t *testing.T) {
 	}
 	if got := a.run("ls", "calls", "-p", "2", "-r", "10"); !strings.Contains(got.err, "page 2 of 121, 1203 calls in all") {
 		t.Errorf("note: %q", got.err)
+	}
+	more = true
+	if got := a.run("ls", "calls", "-p", "2", "-r", "10"); !strings.Contains(got.err, "page 2, more than 1203 calls in all") {
+		t.Errorf("note of a listing that is not counted to its end: %q", got.err)
 	}
 }
 
