@@ -32,10 +32,10 @@ func newBell() *bell {
 }
 
 // listen rings until ctx ends, and connects again as often as it must.
-func (b *Bus) listen(ctx context.Context, l *bell) {
+func (b *Bus) listen(ctx context.Context, to track, l *bell) {
 	wait := firstRetry
 	for {
-		stood, err := b.session(ctx, l)
+		stood, err := b.session(ctx, to, l)
 		if ctx.Err() != nil {
 			return
 		}
@@ -54,9 +54,9 @@ func (b *Bus) listen(ctx context.Context, l *bell) {
 
 // session listens on one connection until that breaks, and tells whether the
 // subscription ever stood.
-func (b *Bus) session(ctx context.Context, l *bell) (stood bool, err error) {
+func (b *Bus) session(ctx context.Context, to track, l *bell) (stood bool, err error) {
 	connecting, cancel := context.WithTimeout(ctx, answer)
-	pubsub := b.client.SSubscribe(connecting, b.bell)
+	pubsub := b.client.SSubscribe(connecting, to.bell)
 	cancel()
 	defer pubsub.Close()
 	// Closing is the only thing that ends a read before its time.

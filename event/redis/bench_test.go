@@ -24,7 +24,7 @@ func BenchmarkPublish(b *testing.B) {
 			client := client(b, testenv.Redis(b))
 			prefix := testenv.Prefix(b) + "."
 			bus := redis.New(client, redis.Config{Prefix: prefix})
-			b.Cleanup(func() { client.Del(context.Background(), "{"+prefix+"flow:events}") })
+			b.Cleanup(func() { client.Del(context.Background(), "{"+prefix+"flow:events}", "{"+prefix+"flow:events}:engine") })
 			if c.pattern != "" {
 				heard := client.PSubscribe(b.Context(), prefix+c.pattern)
 				defer heard.Close()

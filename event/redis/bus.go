@@ -48,9 +48,28 @@ type Bus struct {
 	client  redis.UniversalClient
 	cfg     Config
 	log     *slog.Logger
-	stream  string // the key of the stream
-	bell    string // the sharded channel that rings when the stream grew
+	all     track
+	engine  track // what is on channels that begin with "flow." as well
 	cluster bool
+}
+
+// track is a stream and its bell.
+type track struct {
+	stream string // the key of the stream
+	bell   string // the sharded channel that rings when the stream grew
+}
+
+// engineChannels is how the channels begin on which the engine tells itself of
+// changes. They have a track of their own, too: servers listen to them all the
+// time, and would read all that is told of calls for one change a day.
+const engineChannels = "flow."
+
+// trackOf is the shortest track that has all that matches the pattern.
+func (b *Bus) trackOf(pattern string) track {
+	if strings.HasPrefix(pattern, engineChannels) {
+		return b.engine
+	}
+	return b.all
 }
 
 var _ event.Bus = (*Bus)(nil)
@@ -71,9 +90,9 @@ func New(client redis.UniversalClient, cfg Config) *Bus {
 	_, cluster := client.(*redis.ClusterClient)
 	return &Bus{
 		client: client, cfg: cfg, log: log.With("component", "event"), cluster: cluster,
-		// The braces keep both in one slot of a cluster.
-		stream: "{" + cfg.Prefix + "flow:events}",
-		bell:   "{" + cfg.Prefix + "flow:events}:bell",
+		// The braces keep all in one slot of a cluster.
+		all:    track{"{" + cfg.Prefix + "flow:events}", "{" + cfg.Prefix + "flow:events}:bell"},
+		engine: track{"{" + cfg.Prefix + "flow:events}:engine", "{" + cfg.Prefix + "flow:events}:engine:bell"},
 	}
 }
 

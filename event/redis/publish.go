@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,7 +16,7 @@ import (
 //
 //	KEYS[1] the stream      ARGV[1] its length     ARGV[2] the bell
 //	ARGV[3] the prefix of channels                 ARGV[4] the number n of entries
-//	ARGV[5] "1" to publish without asking          ARGV[6..5+n] the entries
+//	ARGV[5] "1" to publish without asking, "0" not ARGV[6..5+n] the entries
 //	the rest: the names of the channels in them, each once
 var publishScript = redis.NewScript(`
 local n = tonumber(ARGV[4])
@@ -23,6 +24,7 @@ for i = 6, 5 + n do
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i])
 end
 redis.call('SPUBLISH', ARGV[2], '')
+if ARGV[5] == '0' then return end
 if ARGV[5] ~= '1' and redis.call('PUBSUB', 'NUMPAT') == 0 then
   local heard = redis.call('PUBSUB', 'NUMSUB', unpack(ARGV, 6 + n))
   local any = 0
@@ -69,23 +71,36 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 }
 
 func (b *Bus) publish(ctx context.Context, msgs []event.Message) error {
+	// A cluster counts subscribers per node, so the answer would not be true there.
+	names, few := b.names(msgs)
+	loud := ""
+	if !few || b.cluster {
+		loud, names = "1", nil
+	}
+	if err := b.add(ctx, b.all, msgs, loud, names); err != nil {
+		return err
+	}
+	var engine []event.Message
+	for _, m := range msgs {
+		if strings.HasPrefix(m.Channel, engineChannels) {
+			engine = append(engine, m)
+		}
+	}
+	return b.add(ctx, b.engine, engine, "0", nil)
+}
+
+// add puts the messages on a track.
+func (b *Bus) add(ctx context.Context, to track, msgs []event.Message, loud string, names []any) error {
 	entries, err := event.Pack(msgs)
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	args := make([]any, 0, len(entries)+16)
-	args = append(args, b.cfg.Backlog, b.bell, b.cfg.Prefix, len(entries), "")
+	args := make([]any, 0, 5+len(entries)+len(names))
+	args = append(args, b.cfg.Backlog, to.bell, b.cfg.Prefix, len(entries), loud)
 	for _, e := range entries {
 		args = append(args, e)
 	}
-	// A cluster counts subscribers per node, so the answer would not be true there.
-	names, few := b.names(msgs)
-	if few && !b.cluster {
-		args = append(args, names...)
-	} else {
-		args[4] = "1"
-	}
-	if err := publishScript.Run(ctx, b.client, []string{b.stream}, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+	if err := publishScript.Run(ctx, b.client, []string{to.stream}, append(args, names...)...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
 	}
 	return nil

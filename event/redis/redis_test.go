@@ -33,7 +33,9 @@ func open(t *testing.T, backlog int) eventtest.Bench {
 	direct := client(t, raw)
 	u.Host = proxy.Addr()
 	cfg := redis.Config{Prefix: testenv.Prefix(t) + ".", Backlog: backlog, Logger: testenv.Logger(t)}
-	t.Cleanup(func() { direct.Del(context.Background(), "{"+cfg.Prefix+"flow:events}") })
+	t.Cleanup(func() {
+		direct.Del(context.Background(), "{"+cfg.Prefix+"flow:events}", "{"+cfg.Prefix+"flow:events}:engine")
+	})
 	return eventtest.Bench{Bus: redis.New(client(t, u.String()), cfg), Other: redis.New(direct, cfg), Proxy: proxy}
 }
 

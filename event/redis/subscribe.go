@@ -28,7 +28,7 @@ const (
 // Subscribe sends what matches to out until ctx ends. It reads the stream at the
 // pace of the listener; who is slower than the backlog is long loses the oldest.
 func (b *Bus) Subscribe(ctx context.Context, s event.Subscription, out chan<- event.Message, ready func()) error {
-	r := reader{bus: b, pattern: s.Pattern, out: out, ready: ready, now: s.After == "" && s.Since.IsZero()}
+	r := reader{bus: b, track: b.trackOf(s.Pattern), pattern: s.Pattern, out: out, ready: ready, now: s.After == "" && s.Since.IsZero()}
 	switch {
 	case s.After != "":
 		p, err := parseID(s.After)
@@ -43,7 +43,7 @@ func (b *Bus) Subscribe(ctx context.Context, s event.Subscription, out chan<- ev
 	defer cancel()
 	l := newBell()
 	var wg sync.WaitGroup
-	wg.Go(func() { b.listen(ctx, l) })
+	wg.Go(func() { b.listen(ctx, r.track, l) })
 	defer wg.Wait()
 	defer cancel() // before waiting
 	r.run(ctx, l)
@@ -53,6 +53,7 @@ func (b *Bus) Subscribe(ctx context.Context, s event.Subscription, out chan<- ev
 // reader is one subscription's way through the stream. Only used by run.
 type reader struct {
 	bus     *Bus
+	track   track
 	pattern string
 	out     chan<- event.Message
 	ready   func()
@@ -124,7 +125,7 @@ func (r *reader) find(ctx context.Context) error {
 	last := position{n: whole}
 	asking, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
-	newest, err := r.bus.client.XRevRangeN(asking, r.bus.stream, "+", "-", 1).Result()
+	newest, err := r.bus.client.XRevRangeN(asking, r.track.stream, "+", "-", 1).Result()
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func (r *reader) find(ctx context.Context) error {
 func (r *reader) read(ctx context.Context) (int, error) {
 	asking, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
-	entries, err := r.bus.client.XRangeN(asking, r.bus.stream, r.at.start(), "+", page).Result()
+	entries, err := r.bus.client.XRangeN(asking, r.track.stream, r.at.start(), "+", page).Result()
 	if err != nil {
 		return 0, err
 	}
@@ -168,7 +169,7 @@ func (r *reader) read(ctx context.Context) (int, error) {
 func (r *reader) entry(ctx context.Context, at position, e redis.XMessage) error {
 	packed, ok := e.Values["e"].(string)
 	if !ok {
-		return fmt.Errorf("entry %s of the stream %s is not one of ours", e.ID, r.bus.stream)
+		return fmt.Errorf("entry %s of the stream %s is not one of ours", e.ID, r.track.stream)
 	}
 	seen := whole // the last message in it that was sent before
 	if at.ms == r.at.ms && at.seq == r.at.seq {
