@@ -20,7 +20,7 @@ type scribe struct {
 
 	mu      sync.Mutex // guards the fields below
 	waiting []model.Call
-	bytes   int           // about how much of the memory they hold
+	bytes   int           // about how much of the memory they hold, and those being sent
 	room    chan struct{} // closed when waiting was taken
 	recent  map[string]model.Call
 	order   []string // the keys of recent, the oldest first; a ring from next on
@@ -32,7 +32,8 @@ type scribe struct {
 const (
 	scribeGather = 20 * time.Millisecond // how long records wait for others
 	scribeEnough = 500                   // so many do not wait
-	scribeBytes  = 32 << 20              // what may wait in memory
+	scribeAtOnce = 4000                  // so many are sent together at most
+	scribeBytes  = 16 << 20              // what may wait in memory
 	scribeRecent = 20_000                // how many calls are remembered
 )
 
@@ -106,17 +107,30 @@ func (s *scribe) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-s.wake:
 			s.gather(ctx)
-			if calls := s.take(); !s.send(ctx, calls) {
-				s.mu.Lock()
-				s.waiting = append(calls, s.waiting...)
-				s.mu.Unlock()
-			}
+			s.sendAll(ctx)
 		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
-	s.send(last, s.take())
+	s.sendAll(last)
 	return nil
+}
+
+// sendAll sends what waits, a part at a time, until ctx ends.
+func (s *scribe) sendAll(ctx context.Context) {
+	for {
+		calls := s.take()
+		if len(calls) == 0 {
+			return
+		}
+		if !s.send(ctx, calls) {
+			s.mu.Lock()
+			s.waiting = append(calls, s.waiting...)
+			s.mu.Unlock()
+			return
+		}
+		s.sent(calls)
+	}
 }
 
 // gather waits a moment for more records.
@@ -133,14 +147,28 @@ func (s *scribe) gather(ctx context.Context) {
 	}
 }
 
+// take takes the records that waited longest.
 func (s *scribe) take() []model.Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	calls := s.waiting
-	s.waiting, s.bytes = nil, 0
+	n := min(len(s.waiting), scribeAtOnce)
+	calls := s.waiting[:n:n]
+	if s.waiting = s.waiting[n:]; len(s.waiting) == 0 {
+		s.waiting = nil
+	}
+	return calls
+}
+
+// sent makes room for others.
+func (s *scribe) sent(calls []model.Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, c := range calls {
+		s.bytes -= weight(c)
+		calls[i] = model.Call{} // what shares the array would keep it
+	}
 	close(s.room)
 	s.room = make(chan struct{})
-	return calls
 }
 
 // send tries until the broker has the records; false when ctx ends first.

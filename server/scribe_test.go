@@ -46,7 +46,7 @@ func TestScribe(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
-	const calls = 3*scribeEnough + 1
+	const calls = 2*scribeAtOnce + 1
 	for i := range calls {
 		s.note(ctx, []model.Call{{ID: fmt.Sprint(i), State: model.Queued, Args: []json.RawMessage{json.RawMessage("1")}}})
 	}
@@ -70,7 +70,7 @@ func TestScribeForgets(t *testing.T) {
 	t.Parallel()
 	s := newScribe(socket.NewSender(&outage{}), testenv.Logger(t))
 	for i := range scribeRecent + 1 {
-		s.note(t.Context(), []model.Call{{ID: fmt.Sprint(i)}})
+		s.remember(model.Call{ID: fmt.Sprint(i)}) // nobody else has it
 	}
 	_, first := s.known("0")
 	if _, second := s.known("1"); first || !second || len(s.recent) != scribeRecent {

@@ -15,6 +15,10 @@ import (
 const (
 	// earlyAge is how long the record of a call that has not begun waits.
 	earlyAge = 60 * time.Millisecond
+	// A crowd waits for longer: so many calls at once are not done in a moment, and
+	// nobody looks at each of them.
+	crowd    = 500
+	crowdAge = 2 * time.Second
 	// earlyMost is how many messages may wait: enough of the prefetch is left for
 	// those that tell how calls end.
 	earlyMost = prefetch / 2
@@ -78,8 +82,12 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 	var left []*early
 	var done []*broker.Delivery
 	var calls []model.Call
+	age := earlyAge
+	if len(r.waiting) > crowd {
+		age = crowdAge
+	}
 	for i, e := range r.early {
-		if len(e.calls) > 0 && now.Sub(e.since) < earlyAge && len(r.early)-i <= earlyMost {
+		if len(e.calls) > 0 && now.Sub(e.since) < age && len(r.early)-i <= earlyMost {
 			left = append(left, e)
 			continue
 		}
