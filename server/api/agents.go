@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"net/http"
 	"time"
 
@@ -65,11 +65,11 @@ func (a *API) heartbeat(ctx context.Context, in *heartbeatIn) (*body[client.Hear
 	if err := a.cfg.Store.Heartbeat(ctx, h); err != nil {
 		return nil, err
 	}
-	assignments, err := a.cfg.Store.Assignments(ctx, h.Node.Name)
+	v, _, err := a.plans.of(ctx, h.Node.Name)
 	if err != nil {
 		return nil, err
 	}
-	return &body[client.HeartbeatAnswer]{client.HeartbeatAnswer{PlanVersion: version(assignments)}}, nil
+	return &body[client.HeartbeatAnswer]{client.HeartbeatAnswer{PlanVersion: v}}, nil
 }
 
 type planIn struct {
@@ -87,11 +87,11 @@ func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error
 	defer cancel()
 	for {
 		rung, epoch := a.bell.wait()
-		assignments, err := a.cfg.Store.Assignments(ctx, in.Node)
+		v, assignments, err := a.plans.of(ctx, in.Node)
 		if err != nil {
 			return nil, err
 		}
-		if v := version(assignments); v != in.Version || in.Version == "" {
+		if v != in.Version || in.Version == "" {
 			a.followers.told(in.Node)
 			return a.plan(ctx, v, assignments)
 		}
@@ -173,19 +173,16 @@ func (a *API) endedCalls(ctx context.Context, in *endedIn) (*body[client.EndedAn
 	return &body[client.EndedAnswer]{out}, nil
 }
 
-// version is a hash of what an agent acts on; what is only observed, and the
-// times of changes, are left out.
-func version(assignments []model.Assignment) string {
-	h := sha256.New()
-	enc := json.NewEncoder(h)
-	for _, as := range assignments {
-		as.Deployment.Status, as.Deployment.Updated = "", time.Time{}
-		p := &as.Processor
-		p.Status, p.Message, p.Observed, p.Updated = "", "", 0, time.Time{}
-		_ = enc.Encode(as) // a hash takes everything
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+// acted is what of an assignment an agent acts on, besides its sockets.
+func acted(as model.Assignment) model.Assignment {
+	as.Sockets = nil
+	as.Deployment.Status, as.Deployment.Updated = "", time.Time{}
+	p := &as.Processor
+	p.Status, p.Message, p.Observed, p.Updated = "", "", 0, time.Time{}
+	return as
 }
+
+func hexed(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:16]) }
 
 // notModified is the answer 304.
 type notModified struct{}

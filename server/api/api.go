@@ -14,6 +14,7 @@ import (
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/event"
+	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/server/access"
 	"github.com/elasticcode/flow/store"
@@ -58,9 +59,11 @@ type API struct {
 	log   *slog.Logger
 	guard *access.Guard
 	bell  *bell
+	name  string // of this server among others, made up anew at each start
 	// followers are the agents that wait for changes here.
 	followers *followers
 	catalog   *catalog
+	plans     *plans
 	handler   http.Handler
 	huma      huma.API
 
@@ -87,9 +90,9 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make API: %w", err)
 	}
-	a := &API{cfg: cfg, log: log, guard: guard, bell: newBell(), followers: newFollowers()}
+	a := &API{cfg: cfg, log: log, guard: guard, bell: newBell(), name: model.NewID(), followers: newFollowers()}
 	a.life, a.end = context.WithCancel(context.Background())
-	a.catalog = newCatalog(cfg.Store, a.bell)
+	a.catalog, a.plans = newCatalog(cfg.Store, a.bell), newPlans(cfg.Store, a.bell)
 
 	useProblems()
 	mux := http.NewServeMux()

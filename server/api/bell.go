@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type bell struct {
 	mu    sync.Mutex // guards the fields below
 	rung  chan struct{}
 	epoch int64
+	shape int64 // another one after a change of what the sockets of a processor are
 }
 
 func newBell() *bell { return &bell{rung: make(chan struct{})} }
@@ -33,17 +35,29 @@ func (b *bell) wait() (<-chan struct{}, int64) {
 	return b.rung, b.epoch
 }
 
-func (b *bell) ring() {
+// shaped is a number that is another one after a change of sockets or of what is
+// around them.
+func (b *bell) shaped() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shape
+}
+
+// ring tells of a change of a kind of object; of any when it is empty.
+func (b *bell) ring(kind string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	close(b.rung)
 	b.rung = make(chan struct{})
 	b.epoch++
+	if kind != "deployment" && kind != "task" {
+		b.shape++
+	}
 }
 
-// Changed tells the API that something it answers with was changed elsewhere in
-// this process, for example by the scheduler: who waits for a plan looks again.
-func (a *API) Changed() { a.bell.ring() }
+// Changed tells the API that deployments were changed elsewhere in this process,
+// by the scheduler: who waits for a plan looks again.
+func (a *API) Changed() { a.bell.ring("deployment") }
 
 // Run hears of changes made by other servers until ctx ends. Then it makes all
 // waiting requests answer, so that the HTTP server can stop.
@@ -62,9 +76,21 @@ func (a *API) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			<-done
 			return nil
-		case <-news:
-			a.bell.ring()
+		case m := <-news:
+			a.told(m)
 		}
+	}
+}
+
+// told rings for a change that another server has made, or another part of this
+// one. What this one tells itself was rung for when it was made.
+func (a *API) told(m event.Message) {
+	var n news
+	if err := json.Unmarshal(m.Data, &n); err != nil {
+		n = news{} // from a server of another version
+	}
+	if n.Server != a.name {
+		a.bell.ring(n.Kind)
 	}
 }
 
@@ -92,11 +118,12 @@ type news struct {
 	Network string    `json:"network"`
 	Change  string    `json:"change"` // created, updated, deleted
 	Date    time.Time `json:"date"`
+	Server  string    `json:"server,omitempty"` // that made it, for other servers
 }
 
 // announce tells of a change that was committed.
 func (a *API) announce(ctx context.Context, kind, network, name, what string) {
-	a.bell.ring()
+	a.bell.ring(kind)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	channel := global
@@ -105,8 +132,10 @@ func (a *API) announce(ctx context.Context, kind, network, name, what string) {
 	}
 	n := news{Channel: channel, Type: "change", Kind: kind, Name: name, Network: network, Change: what, Date: time.Now().UTC()}
 	data, err := json.Marshal(n)
-	if err == nil {
-		err = a.cfg.Events.Publish(ctx, event.Message{Channel: channel, Data: data}, event.Message{Channel: Changes, Data: data})
+	n.Server = a.name
+	forServers, fails := json.Marshal(n)
+	if err = errors.Join(err, fails); err == nil {
+		err = a.cfg.Events.Publish(ctx, event.Message{Channel: channel, Data: data}, event.Message{Channel: Changes, Data: forServers})
 	}
 	if err != nil {
 		// News may be lost: others find the change within a second or a few.

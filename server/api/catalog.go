@@ -30,6 +30,9 @@ type target struct {
 	task     *model.Task      // nil when the function is not described yet
 	name     string           // of the function
 	tasks    []model.Task     // of a processor alone: all its functions
+
+	queue     model.Queue     // alone
+	processor model.Processor // alone
 }
 
 // catalog remembers what submissions look up, so that a flood of calls does not
@@ -136,19 +139,33 @@ func (c *catalog) findSocket(ctx context.Context, network, name string) (*target
 	if err != nil {
 		return nil, err
 	}
-	q, err := c.store.Queue(ctx, network, s.Queue)
+	q, err := c.around(ctx, "queue", network, s.Queue)
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.store.Processor(ctx, network, s.Processor)
+	p, err := c.around(ctx, "processor", network, s.Processor)
 	if err != nil {
 		return nil, err
 	}
-	task, err := c.task(ctx, p, s.Task)
+	task, err := c.task(ctx, p.processor, s.Task)
 	if err != nil {
 		return nil, err
 	}
-	return &target{endpoint: &model.Endpoint{Socket: s, Queue: q, Module: p.Module}, task: task, name: s.Task}, nil
+	return &target{endpoint: &model.Endpoint{Socket: s, Queue: q.queue, Module: p.processor.Module}, task: task, name: s.Task}, nil
+}
+
+// around returns the queue or the processor of a socket. They are remembered by
+// themselves, as its functions are.
+func (c *catalog) around(ctx context.Context, kind, network, name string) (*target, error) {
+	return c.get(ctx, kind+"/"+network+"/"+name, func(ctx context.Context) (t *target, err error) {
+		t = &target{}
+		if kind == "queue" {
+			t.queue, err = c.store.Queue(ctx, network, name)
+		} else {
+			t.processor, err = c.store.Processor(ctx, network, name)
+		}
+		return t, err
+	})
 }
 
 // tasks returns the processor's functions. They are remembered by themselves:

@@ -91,6 +91,7 @@ func (f *followers) behind(epoch int64) (bool, <-chan struct{}) {
 func (a *API) settle(ctx context.Context) {
 	ctx, cancel := a.until(ctx, takenUp)
 	defer cancel()
+	defer a.plans.rush()()
 	_, epoch := a.bell.wait()
 	for {
 		late, moved := a.followers.behind(epoch)

@@ -177,7 +177,7 @@ func (a *API) drained(ctx context.Context, g Gone, what string) error {
 	if n == 0 {
 		return nil
 	}
-	return problem(409, fmt.Sprintf("%d calls wait at %s", n, what),
+	return problem(409, fmt.Sprintf("at least %d calls wait at %s", n, what), // a message may have several
 		"let them run first, or purge its queue; deleting with --force removes them, too")
 }
 

@@ -86,6 +86,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 		return err
 	}
 	var gone broker.Topology
+	defer t.forgotten(l.queues)
 	for _, name := range l.queues {
 		if _, err := t.withdraw(ctx, name, "its queue was deleted", nil); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -28,12 +31,26 @@ type Topology struct {
 	results result.Store
 	sender  *socket.Sender
 	log     *slog.Logger
+
+	mu       sync.Mutex // guards declared
+	declared map[string]declaration
 }
+
+// declaration is that a queue which several sockets share was declared.
+type declaration struct {
+	queue broker.Queue
+	at    time.Time
+}
+
+// sharedFor is for how long a shared queue is not declared again for another
+// socket: a thousand sockets of a processor share a few queues. It is short, as
+// another server may remove one meanwhile with the last socket that it knows.
+const sharedFor = 5 * time.Second
 
 // New returns a topology of the model on b. Results are told of calls that end
 // because their queue is purged or removed.
 func New(b broker.Broker, o objects, r result.Store, log *slog.Logger) *Topology {
-	return &Topology{broker: b, objects: o, results: r, sender: socket.NewSender(b), log: log.With("component", "topology")}
+	return &Topology{broker: b, objects: o, results: r, sender: socket.NewSender(b), log: log.With("component", "topology"), declared: map[string]declaration{}}
 }
 
 // repairEvery is how often everything is declared again, in case a broker lost
@@ -92,7 +109,40 @@ func (t *Topology) Apply(ctx context.Context, network string) error {
 // ApplyEndpoint declares the broker queues of a socket, of the edges that end
 // at it, and of the classes of its processor.
 func (t *Topology) ApplyEndpoint(ctx context.Context, e model.Endpoint) error {
-	return t.declare(ctx, e, socket.Topology(e))
+	want := socket.Topology(e)
+	own := socket.OwnQueue(e.Socket)
+	want.Queues = slices.DeleteFunc(want.Queues, func(q broker.Queue) bool { return q.Name != own && t.fresh(q) })
+	if err := t.declare(ctx, e, want); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(t.declared, func(_ string, d declaration) bool { return now.Sub(d.at) > sharedFor })
+	for _, q := range want.Queues {
+		if q.Name != own {
+			t.declared[q.Name] = declaration{q, now}
+		}
+	}
+	return nil
+}
+
+// fresh tells whether the queue was declared like this a moment ago.
+func (t *Topology) fresh(q broker.Queue) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d, ok := t.declared[q.Name]
+	return ok && time.Since(d.at) <= sharedFor && reflect.DeepEqual(d.queue, q)
+}
+
+// forgotten says that queues are removed, so that the next one who needs them
+// declares them.
+func (t *Topology) forgotten(queues []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, q := range queues {
+		delete(t.declared, q)
+	}
 }
 
 func (t *Topology) declare(ctx context.Context, e model.Endpoint, want broker.Topology) error {

@@ -175,3 +175,21 @@ func TestAMovedSocketKeepsWhatItShares(t *testing.T) {
 		t.Errorf("after it moved, %v are left", b.left())
 	}
 }
+
+// TestWhatSocketsShareIsDeclaredOnce, and again when it was removed meanwhile.
+func TestWhatSocketsShareIsDeclaredOnce(t *testing.T) {
+	t.Parallel()
+	one, two := endpoint("p", "q", "one"), endpoint("p", "q", "two")
+	b := setup(t)
+	b.check(b.ApplyEndpoint(b.ctx, one))
+	b.check(b.broker.Remove(b.ctx, broker.Topology{Queues: []broker.Queue{{Name: "p!low"}}})) // by somebody else
+	b.check(b.ApplyEndpoint(b.ctx, two))
+	if b.exists("p!low") || !b.exists("q.p.two") || !b.exists("m.two") || !b.exists("p!high") {
+		t.Error("a class was declared again for the second socket, or something else is missing")
+	}
+	b.check(b.Forget(b.ctx, Gone{Network: "default", Sockets: []model.Endpoint{one, two}}))
+	b.check(b.ApplyEndpoint(b.ctx, two))
+	if !b.exists("p!high") || !b.exists("p!low") || !b.exists("m.two") {
+		t.Error("what was removed by ourselves was not declared again")
+	}
+}
