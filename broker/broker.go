@@ -89,6 +89,9 @@ type Message struct {
 	ContentType string
 	Headers     map[string]string
 	Body        []byte
+	// Together allows the broker to let it travel as one with others of the same
+	// Publish that go to the same place (package parcel). A driver ignores it.
+	Together bool
 }
 
 // The headers the contract itself uses.

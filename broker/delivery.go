@@ -16,6 +16,8 @@ type Delivery struct {
 	Queue string
 	// Redelivered says that it was, or may have been, delivered before.
 	Redelivered bool
+	// Companions is how many other messages the broker delivered as one with it.
+	Companions int
 
 	settler Settler
 	settled atomic.Bool
@@ -65,6 +67,12 @@ func (d *Delivery) Retry(ctx context.Context, delay time.Duration, body []byte, 
 		m.Headers = headers
 	}
 	return d.move(ctx, m, "retry")
+}
+
+// Publish publishes, with confirmation, what is to stand for the message once it
+// is settled. ErrSessionGone says that it comes again instead.
+func (d *Delivery) Publish(ctx context.Context, msgs ...Message) error {
+	return d.settler.Publish(ctx, msgs...)
 }
 
 // Dead puts the message into DeadLetters with the reason, and then acks it.

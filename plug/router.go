@@ -150,7 +150,7 @@ func address(e model.Edge, p model.Priority) socket.Address {
 	case e.Plug.Queue != "" && !special:
 		return socket.Edge(e.Plug)
 	case e.Plug.Argument != "":
-		return socket.Address{Key: socket.Joins}
+		return socket.Join()
 	case special && (e.Plug.Queue != "" || !e.TargetQueue.ReachesAll()):
 		return class
 	}

@@ -97,7 +97,7 @@ func TestRouteAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []socket.Address{{Exchange: "q", Key: "q.p.t"}, {Key: socket.Joins}, {Key: "k:own"}, {Key: "k:both"}}
+	want := []socket.Address{{Exchange: "q", Key: "q.p.t", Together: true}, socket.Join(), {Key: "k:own"}, {Key: "k:both"}}
 	for i, n := range next {
 		if n.To != want[i] {
 			t.Errorf("plug %s delivers to %+v, want %+v", n.Envelope.Plug, n.To, want[i])
@@ -200,9 +200,11 @@ func TestRouteInheritsThePriority(t *testing.T) {
 	ep := endpoint(edge("plain", model.PlugResult), own, join, all)
 	class := socket.Address{Key: "p!high", Own: "q.p.t"}
 	exchange := socket.Address{Exchange: "q", Key: "q.p.t"}
+	plain := exchange
+	plain.Together = true
 	for priority, want := range map[model.Priority][]socket.Address{
-		"":         {exchange, {Key: "edges:own"}, {Key: "edges:join"}, exchange},
-		model.High: {class, class, {Key: socket.Joins}, exchange},
+		"":         {plain, {Key: "edges:own"}, {Key: "edges:join"}, exchange},
+		model.High: {class, class, socket.Join(), exchange},
 	} {
 		c := call
 		c.Priority = priority

@@ -97,7 +97,7 @@ func destination(c api.Outgoing) socket.Address {
 	case c.Endpoint == nil:
 		return socket.Shared(c.Envelope.Network, c.Module, c.Task)
 	case c.Envelope.Argument != "":
-		return socket.Address{Key: socket.Joins}
+		return socket.Join()
 	}
 	if class, ok := socket.Class(c.Endpoint.Socket, c.Envelope.Priority); ok {
 		return class // the API has made a call of each socket that a fanout queue reaches

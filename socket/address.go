@@ -31,17 +31,25 @@ type Address struct {
 	Key      string
 	// Own is, of the address of a class, the own queue of the socket that is called.
 	Own string
+	// Together says that calls which are sent there at once may share a message:
+	// nothing there counts messages, and nobody takes calls there one at a time.
+	Together bool
 }
 
 // Own is the address of the socket on its queue object's exchange. On a fanout
 // or topic queue it reaches every socket of the queue object.
 func Own(q model.Queue, s model.Socket) Address {
-	return Address{Exchange: Exchange(q), Key: OwnQueue(s)}
+	bounded := q.MaxMessages > 0 || q.MaxBytes > 0
+	limited := s.MaxRunning > 0 || s.Limit.Limited()
+	return Address{Exchange: Exchange(q), Key: OwnQueue(s), Together: !bounded && !limited && !q.ReachesAll()}
 }
+
+// Join is the address of every join.
+func Join() Address { return Address{Key: Joins, Together: true} }
 
 // Shared is the address of a function, wherever it is exposed.
 func Shared(network, module, task string) Address {
-	return Address{Key: SharedQueue(network, module, task)}
+	return Address{Key: SharedQueue(network, module, task), Together: true}
 }
 
 // Edge is the address of the queue that a plug has for itself.

@@ -41,6 +41,8 @@ func ClassQueues(network, processor string) []string {
 // InClass tells whether a broker queue is one of a class.
 func InClass(queue string) bool { return strings.Contains(queue, classMark) }
 
+func inHighClass(queue string) bool { return strings.HasSuffix(queue, classMark+string(model.High)) }
+
 // Class is the address of the socket for calls of a priority; false for normal
 // ones, which have none but the usual.
 func Class(s model.Socket, p model.Priority) (Address, bool) {

@@ -46,8 +46,10 @@ type Receiver struct {
 	mu        sync.Mutex         // guards the fields below
 	endpoints map[string]inQueue // by queue
 	paused    map[string]bool    // sockets whose calls are not taken now
+	resting   map[string]bool    // queues that nothing is taken from now
 	consuming map[string]consuming
-	prefetch  int
+	prefetch  int             // broker messages, which may have several calls in them
+	messages  float64         // how many broker messages there are to a call: 1, or less
 	ctx       context.Context // of Run; nil before and after
 	wg        sync.WaitGroup
 }
@@ -56,6 +58,8 @@ type Receiver struct {
 type consuming struct {
 	cancel   context.CancelFunc
 	prefetch int
+	ceiling  int
+	since    time.Time
 }
 
 // The steps of how many calls are taken ahead, per queue: about what a worker
@@ -72,7 +76,8 @@ const (
 func NewReceiver(b consumer, log *slog.Logger) *Receiver {
 	return &Receiver{
 		broker: b, log: log, in: make(chan *broker.Delivery, prefetchFlood),
-		endpoints: map[string]inQueue{}, paused: map[string]bool{}, consuming: map[string]consuming{}, prefetch: prefetchFirst,
+		endpoints: map[string]inQueue{}, paused: map[string]bool{}, resting: map[string]bool{}, consuming: map[string]consuming{},
+		prefetch: prefetchFirst, messages: 1,
 	}
 }
 
@@ -95,12 +100,14 @@ func (r *Receiver) Run(ctx context.Context) error {
 // still in it after Run has returned is to be settled like the rest.
 func (r *Receiver) Deliveries() <-chan *broker.Delivery { return r.in }
 
-// Set changes the endpoints whose calls are taken. None is paused after that.
+// Set changes the endpoints whose calls are taken. None is paused after that, and
+// no queue rests.
 func (r *Receiver) Set(endpoints []model.Endpoint) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.endpoints)
 	clear(r.paused)
+	clear(r.resting)
 	sockets := make(map[string]*model.Endpoint, len(endpoints))
 	for i := range endpoints {
 		e := &endpoints[i]
@@ -132,6 +139,30 @@ func (r *Receiver) Resume(socket string) {
 	r.reconcile()
 }
 
+// Rest takes nothing from the queues until Wake or Set: what would come out of
+// them could only be given back. One of the class high never rests, so that its
+// calls are here when the next one can be begun.
+func (r *Receiver) Rest(queues ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range queues {
+		if !inHighClass(q) {
+			r.resting[q] = true
+		}
+	}
+	r.reconcile()
+}
+
+// Wake takes from queues again that rest.
+func (r *Receiver) Wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.resting) > 0 {
+		clear(r.resting)
+		r.reconcile()
+	}
+}
+
 // Endpoint returns the endpoint that takes the calls of a socket from a queue
 // now, or nil.
 func (r *Receiver) Endpoint(queue, socket string) *model.Endpoint {
@@ -145,18 +176,35 @@ func (r *Receiver) Endpoint(queue, socket string) *model.Endpoint {
 }
 
 // Pace tells how long a call takes now, on average; the receiver takes more or
-// fewer ahead accordingly.
+// fewer ahead accordingly, from each queue when the next call comes out of it.
 func (r *Receiver) Pace(perCall time.Duration) {
-	want := prefetchFor(perCall)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	perMessage := time.Duration(float64(perCall) / r.messages)
+	want := prefetchFor(perMessage)
 	// Near a step it stays as it is: changing costs the broker a new consumer.
-	if want == r.prefetch || prefetchFor(perCall*2/3) != want || prefetchFor(perCall*3/2) != want {
+	if want == r.prefetch || prefetchFor(perMessage*2/3) != want || prefetchFor(perMessage*3/2) != want {
 		return
 	}
-	r.log.Debug("take ahead", "prefetch", want, "per_call", perCall)
 	r.prefetch = want
-	r.reconcile()
+}
+
+// keepsUp is how long a queue is taken from before more is taken ahead. To take
+// less ahead waits for nothing.
+const keepsUp = time.Second
+
+// adjust takes more or fewer calls ahead from a queue that has some now. The
+// others are left alone: each change is a new consumer, and there may be
+// thousands of queues. After the end of Run nothing is taken. mu is held.
+func (r *Receiver) adjust(queue string, in inQueue) {
+	c, ok := r.consuming[queue]
+	want := r.prefetchOf(in)
+	if r.ctx == nil || !ok || want == c.prefetch || want > c.prefetch && time.Since(c.since) < keepsUp {
+		return
+	}
+	r.log.Debug("take ahead", "queue", queue, "prefetch", want, "was", c.prefetch)
+	c.cancel()
+	r.take(queue, in)
 }
 
 func prefetchFor(perCall time.Duration) int {
@@ -171,35 +219,38 @@ func prefetchFor(perCall time.Duration) int {
 	return prefetchSlow
 }
 
-// prefetchOf is how many calls of an endpoint are taken ahead from a queue: of
-// one with a limit, about those that may begin within a tenth of a second.
-func (r *Receiver) prefetchOf(in inQueue) int {
+// prefetchOf is how many messages are taken ahead from the queue of an endpoint.
+func (r *Receiver) prefetchOf(in inQueue) int { return min(r.prefetch, ceiling(in)) }
+
+// ceiling bounds what is taken ahead, however quick the calls are: where there is
+// a limit, to about what may begin within a tenth of a second.
+func ceiling(in inQueue) int {
 	e := in.endpoint
 	if e == nil { // a class: what a limit holds up goes back, and is in nobody's way
-		return r.prefetch
+		return prefetchFlood
 	}
 	if e.Socket.MaxRunning > 0 {
-		return prefetchSlow
+		return prefetchFirst // those who have no place hold as many
 	}
-	ahead := r.prefetch
+	most := prefetchFlood
 	for _, l := range []model.Limit{e.Socket.Limit, e.ProcessorLimit} {
 		if !l.Limited() {
 			continue
 		}
 		soon := int(l.Rate.PerSecond() / 10)
 		for _, step := range []int{prefetchFlood, prefetchQuick, prefetchFirst, prefetchSlow} {
-			if ahead > step && soon <= step {
-				ahead = step
+			if most > step && soon <= step {
+				most = step
 			}
 		}
 	}
-	return ahead
+	return most
 }
 
 // rests tells whether nothing is taken from a queue now. The calls of a class
 // are for several sockets.
-func (r *Receiver) rests(in inQueue) bool {
-	return in.endpoint != nil && r.paused[in.endpoint.Socket.Name]
+func (r *Receiver) rests(queue string, in inQueue) bool {
+	return r.resting[queue] || in.endpoint != nil && r.paused[in.endpoint.Socket.Name]
 }
 
 // reconcile starts and stops consuming so that it fits the endpoints; mu is held.
@@ -208,20 +259,24 @@ func (r *Receiver) reconcile() {
 		return
 	}
 	for q, c := range r.consuming {
-		if in, ok := r.endpoints[q]; !ok || r.rests(in) || c.prefetch != r.prefetchOf(in) {
+		if in, ok := r.endpoints[q]; !ok || r.rests(q, in) || ceiling(in) != c.ceiling {
 			c.cancel()
 			delete(r.consuming, q)
 		}
 	}
 	for q, in := range r.endpoints {
-		if _, ok := r.consuming[q]; ok || r.rests(in) {
-			continue
+		if _, ok := r.consuming[q]; !ok && !r.rests(q, in) {
+			r.take(q, in)
 		}
-		ctx, cancel := context.WithCancel(r.ctx)
-		prefetch := r.prefetchOf(in)
-		r.consuming[q] = consuming{cancel, prefetch}
-		r.wg.Go(func() { r.consume(ctx, q, prefetch) })
 	}
+}
+
+// take starts to take from a queue; mu is held.
+func (r *Receiver) take(queue string, in inQueue) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	prefetch := r.prefetchOf(in)
+	r.consuming[queue] = consuming{cancel, prefetch, ceiling(in), time.Now()}
+	r.wg.Go(func() { r.consume(ctx, queue, prefetch) })
 }
 
 // consume takes from one queue until its context ends. A queue that is not
@@ -252,6 +307,10 @@ var ErrNotForUs = errors.New("no endpoint takes from this queue any more")
 func (r *Receiver) Open(d *broker.Delivery) (Received, error) {
 	r.mu.Lock()
 	in, ok := r.endpoints[d.Queue]
+	r.messages += (1/float64(1+d.Companions) - r.messages) / 64
+	if ok {
+		r.adjust(d.Queue, in)
+	}
 	r.mu.Unlock()
 	if !ok {
 		return Received{}, ErrNotForUs

@@ -43,10 +43,13 @@ func (w *watched) change(f func()) {
 	w.changed <- struct{}{}
 }
 
-// want waits until exactly these queues are consumed, each once.
-func (w *watched) want(t *testing.T, want map[string]int) {
+// want waits until exactly these queues are consumed, each once. Meanwhile a
+// call comes out of each of the busy ones now and then.
+func (w *watched) want(t *testing.T, want map[string]int, busy ...*Receiver) {
 	t.Helper()
 	give := time.After(20 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		w.mu.Lock()
 		have := map[string]int{}
@@ -61,6 +64,12 @@ func (w *watched) want(t *testing.T, want map[string]int) {
 		}
 		select {
 		case <-w.changed:
+		case <-tick.C:
+			for _, r := range busy {
+				for q := range want {
+					_, _ = r.Open(&broker.Delivery{Queue: q})
+				}
+			}
 		case <-give:
 			t.Fatalf("consumed are %v, want %v", have, want)
 		}
@@ -104,16 +113,14 @@ func TestPauseAndResume(t *testing.T) {
 	r.Pause("a")
 	w.want(t, only)
 	r.Pace(time.Second) // a paused socket stays paused
-	w.want(t, map[string]int{"p!high": 2, "p!low": 2, "q.p.b": 2, "m.b": 2, "k:edge-b": 2})
-	r.Pace(10 * time.Millisecond)
-	w.want(t, only)
+	w.want(t, map[string]int{"p!high": 2, "p!low": 2, "q.p.b": 2, "m.b": 2, "k:edge-b": 2}, r)
 	r.Resume("a")
-	w.want(t, both)
+	w.want(t, map[string]int{"p!high": 2, "p!low": 2, "q.p.a": 2, "m.a": 2, "k:edge-a": 2, "q.p.b": 2, "m.b": 2, "k:edge-b": 2})
 	r.Pause("b")
 	r.Pause("a")
-	w.want(t, map[string]int{"p!high": 8, "p!low": 8}) // they are for all sockets
+	w.want(t, map[string]int{"p!high": 2, "p!low": 2}) // they are for all sockets
 	r.Set([]model.Endpoint{endpoint("a")})
-	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8, "k:edge-a": 8})
+	w.want(t, map[string]int{"p!high": 2, "p!low": 2, "q.p.a": 2, "m.a": 2, "k:edge-a": 2})
 }
 
 // TestPauseOfASharedQueue: a queue that two sockets could take from belongs to
@@ -144,11 +151,70 @@ func TestLimitsBoundWhatIsTakenAhead(t *testing.T) {
 	r.Pace(100 * time.Microsecond)
 	w.want(t, map[string]int{
 		"p!high": 256, "p!low": 256, "q.p.free": 256, "m.free": 256, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 8, "m.mid": 8,
-		"q.p.fast": 256, "m.fast": 256, "q.p.few": 2, "m.few": 2, "q.p.proc": 32, "m.proc": 32,
-	})
+		"q.p.fast": 256, "m.fast": 256, "q.p.few": 8, "m.few": 8, "q.p.proc": 32, "m.proc": 32,
+	}, r)
 	r.Pace(time.Second)
 	w.want(t, map[string]int{
 		"p!high": 2, "p!low": 2, "q.p.free": 2, "m.free": 2, "q.p.slow": 2, "m.slow": 2, "q.p.mid": 2, "m.mid": 2,
 		"q.p.fast": 2, "m.fast": 2, "q.p.few": 2, "m.few": 2, "q.p.proc": 2, "m.proc": 2,
-	})
+	}, r)
+}
+
+// TestIdleQueuesAreLeftAlone: a change of pace costs nothing where nothing comes.
+func TestIdleQueuesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	r, w := started(t, endpoint("a"), endpoint("b"))
+	all := map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8, "k:edge-a": 8, "q.p.b": 8, "m.b": 8, "k:edge-b": 8}
+	w.want(t, all)
+	r.Pace(time.Second)
+	_, _ = r.Open(&broker.Delivery{Queue: "q.p.a"})
+	all["q.p.a"] = 2
+	w.want(t, all)
+}
+
+// TestManyCallsInAMessage: what is taken ahead follows how long a message takes.
+func TestManyCallsInAMessage(t *testing.T) {
+	t.Parallel()
+	r, w := started(t, endpoint("a", func(e *model.Endpoint) { e.In = nil }))
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8})
+	for range 1000 {
+		_, _ = r.Open(&broker.Delivery{Queue: "q.p.a", Companions: 31})
+	}
+	r.Pace(2 * time.Millisecond) // that is 64 ms a message
+	_, _ = r.Open(&broker.Delivery{Queue: "q.p.a", Companions: 31})
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 2, "m.a": 8})
+}
+
+func TestRestAndWake(t *testing.T) {
+	t.Parallel()
+	r, w := started(t, endpoint("a", func(e *model.Endpoint) { e.In = nil }))
+	all := map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8}
+	w.want(t, all)
+	r.Rest("q.p.a", "p!low", "p!high")
+	w.want(t, map[string]int{"p!high": 8, "m.a": 8})
+	r.Rest("m.a")
+	w.want(t, map[string]int{"p!high": 8})
+	r.Wake()
+	w.want(t, all)
+	r.Rest("q.p.a")
+	r.Set([]model.Endpoint{endpoint("a", func(e *model.Endpoint) { e.In = nil })})
+	w.want(t, all)
+}
+
+// TestOpenAfterTheEnd: what was taken is still opened when nothing is taken any
+// more, and that begins nothing anew.
+func TestOpenAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWatched()
+	r := NewReceiver(w, slog.New(slog.DiscardHandler))
+	r.Set([]model.Endpoint{endpoint("a", func(e *model.Endpoint) { e.In = nil })})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.Run(ctx) }()
+	w.want(t, map[string]int{"p!high": 8, "p!low": 8, "q.p.a": 8, "m.a": 8})
+	cancel()
+	<-done
+	r.Pace(time.Second)
+	_, _ = r.Open(&broker.Delivery{Queue: "q.p.a"})
+	w.want(t, map[string]int{})
 }

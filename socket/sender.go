@@ -63,7 +63,7 @@ func Encode(c Outgoing) (broker.Message, error) {
 	if len(body) > model.MaxPayload {
 		return broker.Message{}, fmt.Errorf("call of %s with %d bytes: %w of %d bytes: store large data elsewhere and pass its address", c.Envelope.Socket, len(body), ErrTooLarge, model.MaxPayload)
 	}
-	m := broker.Message{ID: c.Envelope.ID, Exchange: c.To.Exchange, Key: c.To.Key, ContentType: model.ContentType, Body: body}
+	m := broker.Message{ID: c.Envelope.ID, Exchange: c.To.Exchange, Key: c.To.Key, ContentType: model.ContentType, Body: body, Together: c.To.Together}
 	if c.Repeat {
 		m.Headers = map[string]string{broker.HeaderRepeat: "1"}
 	}
@@ -75,8 +75,8 @@ func Encode(c Outgoing) (broker.Message, error) {
 
 // recordBytes is about how large one message of records may become; a message
 // is cheap, but one over the broker's limit (1 MiB of a NATS server as it comes)
-// would be refused for ever.
-const recordBytes = 512 << 10
+// would be refused for ever, and the recorder has many of them in memory.
+const recordBytes = 128 << 10
 
 // EncodeRecords packs records into as few messages as their size allows.
 func EncodeRecords(calls []model.Call) ([]broker.Message, error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/elasticcode/flow/broker/amqp"
 	"github.com/elasticcode/flow/broker/jetstream"
+	"github.com/elasticcode/flow/broker/parcel"
 	eventnats "github.com/elasticcode/flow/event/nats"
 	eventredis "github.com/elasticcode/flow/event/redis"
 	"github.com/elasticcode/flow/result"
@@ -35,7 +36,7 @@ func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
-		s.Broker = b
+		s.Broker = parcel.New(b)
 		s.onClose(b.Close)
 		s.health = append(s.health, check{"broker", func(context.Context) error {
 			if ok, message := b.Health(); !ok {
@@ -52,7 +53,7 @@ func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
-		s.Broker = b
+		s.Broker = parcel.New(b)
 		s.onClose(b.Close)
 		s.health = append(s.health, check{"broker", func(ctx context.Context) error { return conn.FlushWithContext(ctx) }})
 	default:

@@ -14,14 +14,23 @@ import (
 
 func TestMain(m *testing.M) { brokertest.Main(m) }
 
+var features = brokertest.Features{
+	UnackedUnknown:   true,
+	BindingsByBroker: true,
+	// A quorum queue tells publishers a little late that it is full: what was
+	// under way by then is taken, which can be all of a window.
+	LimitSlack:      Config{}.withDefaults().Window,
+	MaxMessageBytes: 16 << 20,
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	brokertest.Run(t, brokertest.Features{
-		UnackedUnknown:   true,
-		BindingsByBroker: true,
-		LimitSlack:       64, // quorum queues tell publishers a little late that they are full
-		MaxMessageBytes:  16 << 20,
-	}, open)
+	brokertest.Run(t, features, open)
+}
+
+func TestParcels(t *testing.T) {
+	t.Parallel()
+	brokertest.RunParcels(t, features, open)
 }
 
 // open opens a broker through a fault proxy, under a prefix of its own.

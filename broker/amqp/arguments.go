@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"math"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -10,8 +11,10 @@ import (
 const (
 	// deliveryLimit is as good as none. The broker's own counting must not drop
 	// calls: unset means 20 on RabbitMQ 4, and -1 means none there but "drop at the
-	// first requeue" on 3.10.
-	deliveryLimit = 1_000_000
+	// first requeue" on 3.10. While all workers are busy for long, a call that
+	// waits goes to and fro about twenty times a second: a million is used up in
+	// half a day, this in three years.
+	deliveryLimit = math.MaxInt32
 	// consumerTimeout is how long a delivery may stay unsettled. RabbitMQ 3.12 and
 	// later heed it per queue; 3.10 has one setting for all (30 minutes).
 	consumerTimeout = 24 * time.Hour

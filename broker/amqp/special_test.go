@@ -137,6 +137,36 @@ func TestClosedBrokerSaysSo(t *testing.T) {
 	}
 }
 
+// A message may be given back more often than the 20 times after which RabbitMQ 4
+// drops one from a queue that does not say otherwise.
+func TestReleaseHasNoLimit(t *testing.T) {
+	t.Parallel()
+	b := fresh(t, Config{})
+	if err := b.Publish(t.Context(), broker.Message{ID: "1", Key: "q"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(testenv.Context(t, 20*time.Second))
+	out, done := make(chan *broker.Delivery), make(chan error, 1)
+	go func() { done <- b.Consume(ctx, "q", 1, out) }()
+	for i := range 50 {
+		select {
+		case d := <-out:
+			if err := d.Release(ctx); err != nil {
+				t.Fatal(err)
+			}
+		case <-ctx.Done():
+			t.Fatalf("after %d times the message is gone", i)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if d := one(t, b, "q"); d.ID != "1" {
+		t.Errorf("message %s is left, want 1", d.ID)
+	}
+}
+
 // Acks that are gathered settle what they should, in whatever order they come.
 func TestGatheredAcks(t *testing.T) {
 	t.Parallel()

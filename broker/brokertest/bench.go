@@ -21,6 +21,7 @@ type bench struct {
 	Opened
 	features Features
 	ctx      context.Context
+	crowds   bool // lossy runs publish many messages together, in parcels
 }
 
 func newBench(t *testing.T, f Features, open func(t *testing.T) Opened) *bench {

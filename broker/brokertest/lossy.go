@@ -59,10 +59,16 @@ func (b *bench) lossy(release func(*broker.Delivery) bool) {
 }
 
 func (r *lossyRun) publish(p, each int) {
-	for i := 0; i < each; i += 3 {
+	size := 3
+	if r.crowds {
+		size = 75
+	}
+	for i := 0; i < each; i += size {
 		var msgs []broker.Message
-		for j := range 3 {
-			msgs = append(msgs, to("q", fmt.Sprintf("%d-%d", p, i+j)))
+		for j := range size {
+			m := to("q", fmt.Sprintf("%d-%d", p, i+j))
+			m.Together = r.crowds
+			msgs = append(msgs, m)
 		}
 		if err := r.Broker.Publish(r.ctx, msgs...); err != nil {
 			r.Errorf("publish through a short cut: %v", err)

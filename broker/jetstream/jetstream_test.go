@@ -68,7 +68,7 @@ func overTCP(t testing.TB, addr string) *nats.Conn {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := server(t, t.TempDir(), "")
-	brokertest.Run(t, brokertest.Features{MaxMessageBytes: natsd.MaxPayload}, func(t *testing.T) brokertest.Opened {
+	brokertest.Run(t, features, func(t *testing.T) brokertest.Opened {
 		cfg := jetstream.Config{Prefix: testenv.Prefix(t) + "/"}
 		return brokertest.Opened{
 			Broker: open(t, inProcess(t, s), cfg),
@@ -81,8 +81,19 @@ func TestConformance(t *testing.T) {
 // comes back after AckWait, which is short here.
 func TestConformanceOverTCP(t *testing.T) {
 	t.Parallel()
+	brokertest.Run(t, features, breakable(t))
+}
+
+func TestParcels(t *testing.T) {
+	t.Parallel()
+	brokertest.RunParcels(t, features, breakable(t))
+}
+
+var features = brokertest.Features{MaxMessageBytes: natsd.MaxPayload}
+
+func breakable(t *testing.T) func(*testing.T) brokertest.Opened {
 	s := server(t, t.TempDir(), "127.0.0.1:0")
-	brokertest.Run(t, brokertest.Features{MaxMessageBytes: natsd.MaxPayload}, func(t *testing.T) brokertest.Opened {
+	return func(t *testing.T) brokertest.Opened {
 		cfg := jetstream.Config{Prefix: testenv.Prefix(t) + "/", AckWait: 4 * time.Second}
 		proxy := faultproxy.New(t, s.Addr().String())
 		return brokertest.Opened{
@@ -90,5 +101,5 @@ func TestConformanceOverTCP(t *testing.T) {
 			Again:  func(t *testing.T) broker.Broker { return open(t, inProcess(t, s), cfg) },
 			Cut:    proxy.Cut, Refuse: proxy.Refuse, Stall: proxy.Stall,
 		}
-	})
+	}
 }
