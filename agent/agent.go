@@ -153,7 +153,7 @@ func (a *Agent) follow(ctx, kill context.Context) error {
 func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	wanted := map[string]bool{}
+	wanted, changed := map[string]bool{}, false
 	for _, as := range plan.Assignments {
 		key := as.Processor.Network + "/" + as.Processor.Name
 		wanted[key] = true
@@ -162,6 +162,7 @@ func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 			old.set(as)
 			continue
 		}
+		changed = true
 		fresh := newCrew(a, as)
 		a.crews[key] = fresh
 		if old != nil {
@@ -177,9 +178,12 @@ func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 			c.stop()
 			delete(a.crews, key)
 			a.ending = append(a.ending, c)
+			changed = true
 		}
 	}
-	a.tell()
+	if changed {
+		a.tell()
+	}
 }
 
 // tell asks for a heartbeat now.

@@ -168,25 +168,28 @@ func (c *crew) report(ctx context.Context, p model.Processor, tasks []model.Task
 	return nil
 }
 
-// reconcile starts and stops workers so that they are as many as wanted, and
-// gives all of them the sockets to serve.
+// reconcile starts and stops workers so that they are as many as wanted. Those
+// that go on have been given their sockets by set.
 func (c *crew) reconcile(ctx, kill context.Context, program processor.Program, workers *sync.WaitGroup) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	changed := false
 	for n, s := range c.slots {
 		if n >= c.as.Deployment.CPUs {
 			s.stop()
 			delete(c.slots, n)
-			continue
+			changed = true
 		}
-		s.worker.Set(c.as.Sockets)
 	}
 	for n := range c.as.Deployment.CPUs {
 		if c.slots[n] == nil {
 			c.slots[n] = c.start(ctx, kill, program, n, workers)
+			changed = true
 		}
 	}
-	c.agent.tell()
+	if changed { // more and other sockets are nothing to report
+		c.agent.tell()
+	}
 }
 
 // start starts the worker of a slot; mu is held.

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -43,7 +44,7 @@ func (b *bench) build(ctx context.Context) (string, error) {
 }
 
 // openFlow starts the program, on the services or on those inside of it, with
-// two workers for the functions of a repository.
+// workers for the functions of a repository.
 func (b *bench) openFlow(ctx context.Context, onServices bool) (racer, error) {
 	f, err := b.startFlow(ctx, onServices)
 	if err != nil {
@@ -58,7 +59,7 @@ func (b *bench) openFlow(ctx context.Context, onServices bool) (racer, error) {
 // startFlow starts the program without objects.
 func (b *bench) startFlow(ctx context.Context, onServices bool) (f *flow, err error) {
 	home := filepath.Join(b.dir, "embedded")
-	args := []string{"up", "--listen", "127.0.0.1:0", "--cpus", "2"}
+	args := []string{"up", "--listen", "127.0.0.1:0", "--cpus", strconv.Itoa(b.workers)}
 	f = &flow{b: b}
 	if onServices {
 		home = filepath.Join(b.dir, "services")
@@ -157,7 +158,7 @@ func (f *flow) declare(ctx context.Context) error {
 		return err
 	}
 	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
-		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: 2,
+		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: f.b.workers,
 	}); err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func (f *flow) working() (bool, error) {
 			n++
 		}
 	}
-	return n == 2, err
+	return n == f.b.workers, err
 }
 
 func (f *flow) pids() []int { return []int{f.cmd.Process.Pid} }
@@ -284,7 +285,7 @@ func (f *flow) recorded(ctx context.Context, socket string, want int64) error {
 
 // ended counts the calls of a socket that succeeded.
 func (f *flow) ended(ctx context.Context, socket string) (int64, error) {
-	page, err := f.api.Calls(ctx, client.CallFilter{Socket: socket, State: model.Succeeded, Limit: 1})
+	page, err := f.api.Calls(ctx, client.CallFilter{Socket: socket, State: model.Succeeded, Exact: true, Limit: 1})
 	return page.Total, err
 }
 

@@ -19,6 +19,7 @@ type growth struct {
 	calls    int // in each round
 	queued   int // calls of the backlog; a tenth of it on embedded
 	records  int // calls in the history
+	placed   int // calls in each round of which few may run at the same time
 	agents   []int
 	watch    time.Duration // how long the processor time of agents is measured
 	declare  time.Duration // how long declaring may take before it is given up
@@ -28,11 +29,11 @@ type growth struct {
 
 var (
 	fullGrowth = growth{
-		sockets: []int{1, 10, 1000, 5000}, rounds: 3, calls: 10_000, queued: 1_000_000, records: 10_000_000, agents: []int{1, 20, 200},
+		sockets: []int{1, 10, 1000, 5000}, rounds: 3, calls: 10_000, queued: 1_000_000, records: 10_000_000, placed: 2000, agents: []int{1, 20, 200},
 		watch: 10 * time.Second, declare: 4 * time.Minute, backlog: 10 * time.Minute, inserted: 10 * time.Minute,
 	}
 	quickGrowth = growth{
-		sockets: []int{1, 10, 100}, rounds: 2, calls: 2000, queued: 20_000, records: 100_000, agents: []int{1, 20},
+		sockets: []int{1, 10, 100}, rounds: 2, calls: 2000, queued: 20_000, records: 100_000, placed: 500, agents: []int{1, 20},
 		watch: 4 * time.Second, declare: 30 * time.Second, backlog: time.Minute, inserted: 20 * time.Second,
 	}
 )
@@ -65,6 +66,8 @@ func (b *bench) grow(ctx context.Context, r *report, want func(string) bool) err
 		{"growth_queued_embedded", false, b.growQueued("growth_queued_embedded", b.growth.queued/10)},
 		{"growth_records", true, b.growRecords},
 		{"growth_agents", true, b.growAgents},
+		{"growth_places", false, b.growPlaces("growth_places")},
+		{"growth_places_services", true, b.growPlaces("growth_places_services")},
 	} {
 		within := b.within(g.name, want)
 		if !slices.ContainsFunc(b.members(g.name), within) {
@@ -72,6 +75,9 @@ func (b *bench) grow(ctx context.Context, r *report, want func(string) bool) err
 		}
 		own := *b // its names on the services and its folder are its own
 		own.growing, own.prefix, own.dir = true, b.prefix+"g"+strconv.Itoa(i), filepath.Join(b.dir, g.name)
+		if strings.HasPrefix(g.name, "growth_places") {
+			own.workers = placesWorkers
+		}
 		if err := os.Mkdir(own.dir, 0o700); err != nil {
 			return err
 		}
@@ -108,6 +114,10 @@ func (b *bench) members(group string) []string {
 		return append(out, "idle_cpu_1000_sockets")
 	case "growth_sockets_services":
 		for _, n := range upTo(b.growth.sockets, servicesMost) {
+			out = append(out, fmt.Sprintf("%s_%d", group, n))
+		}
+	case "growth_places", "growth_places_services":
+		for _, n := range places {
 			out = append(out, fmt.Sprintf("%s_%d", group, n))
 		}
 	case "growth_agents":
@@ -176,6 +186,8 @@ func noted(name string) string {
 		{"growth_sockets_", "_memory", "memory of the flow process, broker and database inside"},
 		{"growth_sockets_", "_declare", "for each socket: API, queues, database"},
 		{"growth_sockets_", "", "calls over all sockets, embedded"},
+		{"growth_places_", "_nap", "4 workers, so many calls may run at the same time, each of which takes 5 ms"},
+		{"growth_places_", "", "4 workers, so many calls may run at the same time; the function does nothing"},
 		{"growth_agents_", "", "simulated agents: share of one core that the server uses"},
 	} {
 		if strings.HasPrefix(name, n.begin) && strings.HasSuffix(name, n.end) {

@@ -66,14 +66,14 @@ func (b *bench) growSockets(group string, counts []int) measurement {
 	}
 }
 
-// process declares the processor and waits until both workers run.
+// process declares the processor and waits until its workers run.
 func (f *flow) process(ctx context.Context) error {
 	repo, err := f.b.repo()
 	if err != nil {
 		return err
 	}
 	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
-		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: 2,
+		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: f.b.workers,
 	}); err != nil {
 		return err
 	}

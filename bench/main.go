@@ -57,6 +57,8 @@ type bench struct {
 	flow   string // the program
 	prefix string // of every name on a service
 	pprof  string
+	// workers are how many run the functions.
+	workers int
 	// growing is that growth is measured, on programs of its own.
 	growing bool
 }
@@ -77,7 +79,7 @@ func run() (err error) {
 	program := flag.String("flow", "", "the flow program to measure, instead of building it")
 	pprof := flag.String("pprof", "", "HOST:PORT where the flow that is measured, on services or for growth, serves its profiles")
 	flag.Parse()
-	b := &bench{counts: full, urls: services(), flow: *program, pprof: *pprof}
+	b := &bench{counts: full, urls: services(), flow: *program, pprof: *pprof, workers: 2}
 	if *small {
 		b.counts = quick
 	}

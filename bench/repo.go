@@ -22,7 +22,7 @@ func (b *bench) repo() (string, error) {
 		return "", err
 	}
 	var code strings.Builder
-	code.WriteString("def noop(x):\n    pass\n\n\ndef pair(a, b):\n    return None\n")
+	code.WriteString("import time\n\n\ndef noop(x):\n    pass\n\n\ndef pair(a, b):\n    return None\n\n\ndef nap(x):\n    time.sleep(0.005)\n")
 	for i := range chainLength {
 		fmt.Fprintf(&code, "\n\ndef step%02d(x):\n    return x\n", i)
 	}

@@ -17,14 +17,19 @@ type Limiter interface {
 	// fewer, for how long there will be no other. A bucket that is new is full. A
 	// negative n gives back tokens that were not used.
 	Take(ctx context.Context, bucket string, rate float64, burst, n int) (got int, wait time.Duration, err error)
-	// Enter lets calls into a room in which at most limit may be, in their order,
-	// and tells which are in. A place is a lease of the call: it ends by itself
-	// unless it is entered again, which a call that is in may always do. A limit
-	// of 0 lets everybody in: so those that run keep their places, also in a store
-	// that has lost its memory.
-	Enter(ctx context.Context, room string, limit int, lease time.Duration, calls ...string) (in []bool, err error)
-	// Leave gives the places of the calls back.
-	Leave(ctx context.Context, room string, calls ...string) error
+	// Enter lets guests into a room in which at most limit may be, in their order,
+	// and tells which are in. A place is a lease of the guest: it ends by itself
+	// unless it is entered again, which a guest that is in may always do. A limit
+	// of 0 lets everybody in: so those that are at it keep their places, also in a
+	// store that has lost its memory.
+	Enter(ctx context.Context, room string, limit int, lease time.Duration, guests ...string) (in []bool, err error)
+	// Leave gives the places of the guests back, and rings for who awaits one.
+	Leave(ctx context.Context, room string, guests ...string) error
+	// Await returns when somebody has left the room since it was called, and an
+	// error when ctx ends first. It is a hint: it may return although there is no
+	// place, and a bell may be missed, or a lease end without one. So who needs a
+	// place asks for one now and then, too.
+	Await(ctx context.Context, room string) error
 }
 
 // CheckBucket tells what is wrong with the arguments of Take, for drivers.

@@ -40,6 +40,30 @@ func NewWaiters(
 	return &Waiters{listen: listen, get: get, byCall: map[string]map[chan Result]struct{}{}}
 }
 
+// NewRooms returns an empty list of those who wait for places in rooms. Listen is
+// as for results: it calls Rang.
+func NewRooms(listen func(context.Context)) *Waiters {
+	nothing := func(context.Context, ...string) (map[string]Result, error) { return nil, nil }
+	return NewWaiters(listen, nothing)
+}
+
+// Await is Limiter.Await.
+func (w *Waiters) Await(ctx context.Context, room string) error {
+	if _, err := w.await(ctx, room); err != nil {
+		return fmt.Errorf("await a place in room %s: %w", room, err)
+	}
+	return nil
+}
+
+// Rang lets those go on who wait for places in the rooms.
+func (w *Waiters) Rang(rooms []string) {
+	rung := make(map[string]Result, len(rooms))
+	for _, r := range rooms {
+		rung[r] = Result{}
+	}
+	w.Tell(rung)
+}
+
 // Wait is Store.Wait.
 func (w *Waiters) Wait(ctx context.Context, call string) (Result, error) {
 	if _, ok := ctx.Deadline(); !ok {

@@ -39,7 +39,10 @@ func TestServices(t *testing.T) {
 		}
 		env.Defer(drop)
 		env.Defer(func() { removeQueues(t, amqp, db, prefix+".") })
-		env.Defer(func() { removeKeys(t, redis, prefix+".*") })
+		env.Defer(func() {
+			removeKeys(t, redis, prefix+".*")
+			removeKeys(t, redis, "{"+prefix+".*") // the events, in one slot of a cluster
+		})
 		env.Setenv("FLOW_BROKER", with(amqp, "prefix", prefix+"."))
 		env.Setenv("FLOW_BACKEND", with(redis, "prefix", prefix+"."))
 		env.Setenv("FLOW_DB", db)

@@ -18,11 +18,11 @@ import (
 //	             └──► back to the queue, which is not taken from for a while
 //
 // A few calls wait here, claimed and in order, as long as there is hope for a
-// pass within about a second and the worker could run them. They cost a question
-// at the time when the limiter said that there is something to get, or, for a
-// full room, after a short growing pause, and at once when this worker frees a
-// place. Otherwise they go back for others, and the receiver is paused: then the
-// limit costs nothing at all.
+// pass within about a second or two and the worker could run them. They cost a
+// question at the time when the limiter said that there is something to get, or,
+// for a full room, when somebody has left it, and after a growing pause in case
+// that was not heard. Otherwise they go back for others, and the receiver is
+// paused: then the limit costs nothing at all. What a place is: seat.go.
 
 const (
 	// standing is how long calls wait at a door for a token that comes for sure.
@@ -55,7 +55,7 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 		case socket.InClass(j.Delivery.Queue) && (j.Envelope.Priority != model.High || o.crowded()):
 			run = append(run, s.pick(taking, j)...)
 		case o == nil:
-			s.doors.open[name] = &door{jobs: []*job{j}, full: backoff{base: 50 * time.Millisecond, top: time.Second}}
+			s.doors.open[name] = &door{jobs: []*job{j}, full: backoff{base: 50 * time.Millisecond, top: time.Second}, away: backoff{base: 2 * time.Second, top: 10 * time.Second}}
 			touched = append(touched, name)
 		default:
 			if o.paused || len(o.jobs) == 0 { // else somebody stands there already
@@ -76,7 +76,7 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 // priority may stand at the door, though, before all others.
 func (s *session) pick(taking context.Context, j *job) []*job {
 	e, wait := j.Endpoint, time.Duration(0)
-	if room := roomOf(e); s.busy(time.Now()) == 0 && (room == "" || !s.doors.has(room)) {
+	if s.busy(time.Now()) == 0 {
 		n, next, err := s.ask(taking, e, []*job{j})
 		if n == 1 {
 			return []*job{j}
@@ -104,7 +104,7 @@ func (s *session) reopen(taking context.Context) {
 	var ended []finished
 	for name, o := range s.doors.open {
 		now := time.Now()
-		called := news.changed || news.idle && o.busy || o.room != "" && news.freed[o.room]
+		called := news.changed || news.idle && o.busy || o.room != "" && news.freed[o.room] && !o.paused
 		if called {
 			o.full.reset()
 		}
@@ -117,6 +117,7 @@ func (s *session) reopen(taking context.Context) {
 			run, ended = append(run, more...), append(ended, over...)
 		}
 	}
+	s.doors.vacateAll()
 	s.hand(taking, run, ended)
 }
 
@@ -138,8 +139,8 @@ func (s *session) enter(taking context.Context, name string, o *door) (run []*jo
 		}
 		return nil, ended
 	}
-	if o.room = roomOf(e); o.room != "" && s.doors.has(o.room) {
-		o.next = now.Add(yielding / 2) // until it is left, or takes long
+	if o.room = roomOf(e); o.room != "" && now.Before(o.polite) {
+		o.next = o.polite
 		return nil, ended
 	}
 	n, wait, err := len(o.jobs), time.Duration(0), error(nil)
@@ -149,12 +150,14 @@ func (s *session) enter(taking context.Context, name string, o *door) (run []*jo
 	run, o.jobs = o.jobs[:n:n], o.jobs[n:]
 	if n > 0 {
 		o.full.reset()
+		o.away.reset()
+		o.since = time.Time{}
 		var over []finished
 		run, over = s.still(taking, run)
 		ended = append(ended, over...)
 	}
 	if len(o.jobs) > 0 {
-		s.stand(name, o, wait, err)
+		s.stand(taking, name, o, wait, err)
 	}
 	return run, ended
 }
@@ -212,7 +215,7 @@ func (s *session) still(taking context.Context, jobs []*job) (run []*job, ended 
 }
 
 // stand decides how the calls that got no pass go on.
-func (s *session) stand(name string, o *door, wait time.Duration, err error) {
+func (s *session) stand(taking context.Context, name string, o *door, wait time.Duration, err error) {
 	now, first := time.Now(), o.jobs[0]
 	if err != nil && s.kill.Err() == nil {
 		s.w.log.Warn("calls wait because their limit cannot be asked for now", "socket", name, "err", err)
@@ -224,15 +227,41 @@ func (s *session) stand(name string, o *door, wait time.Duration, err error) {
 		s.shut(name, o, wait, "the rate")
 	case wait > 0:
 		o.next = now.Add(wait + rand.N(wait/10+2*time.Millisecond))
-	case err == nil && o.room != "" && s.doors.has(o.room): // one of them has just got the place
-		o.next = now.Add(yielding / 2)
+	case err == nil && o.room != "":
+		s.queueUp(taking, name, o)
 	default:
-		o.next = now.Add(o.full.next())
+		o.linger(now)
 	}
 	if now.Sub(o.told) > 10*time.Second && (wait > 0 || o.room != "") {
 		o.told = now
 		s.w.news.limited(first, now)
 	}
+}
+
+// queueUp decides how calls go on whose room is full.
+func (s *session) queueUp(taking context.Context, name string, o *door) {
+	now := time.Now()
+	switch {
+	case s.doors.has(o.room): // until one of them ends, or takes long
+		o.next = now.Add(yielding / 2)
+	case s.doors.had(o.room): // the turn is over
+		s.doors.vacate(o.room)
+		o.polite = now.Add(courtesy + rand.N(courtesy))
+		o.next = o.polite
+	case !o.since.IsZero() && now.Sub(o.since) > hopeless:
+		s.shut(name, o, o.away.next(), "others have the places")
+	default:
+		s.doors.listen(taking, o.room)
+		o.linger(now)
+	}
+}
+
+// linger has the calls at the door ask again in a while.
+func (o *door) linger(now time.Time) {
+	if o.since.IsZero() {
+		o.since = now
+	}
+	o.next = now.Add(o.full.next())
 }
 
 // shut gives the calls at a door back to their queues, and takes no more of them
@@ -244,6 +273,7 @@ func (s *session) shut(name string, o *door, wait time.Duration, why string) {
 		wait = min(wait, max(limit/10, time.Second))
 	}
 	s.w.log.Debug("a socket is limited: its calls are left in their queues", "socket", name, "for", wait, "calls", len(o.jobs), "why", why)
+	o.since = time.Time{}
 	o.paused, o.until = true, time.Now().Add(wait)
 	s.receiver.Pause(name)
 	s.giveBackJobs(o)

@@ -1,8 +1,6 @@
 package worker
 
 import (
-	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -18,16 +16,20 @@ type doors struct {
 
 	wake chan struct{} // something to look at; see news
 
-	mu     sync.Mutex                     // guards the fields below
-	inside map[string]map[string]struct{} // by room: this session's calls that are in
-	news   doorNews
+	mu       sync.Mutex       // guards the fields below
+	seats    map[string]*seat // by room
+	awaited  map[string]bool  // rooms whose bells are listened to; true: once more
+	news     doorNews
+	deserted bool // intake has ended, so places are given back by who leaves last
 
 	moving sync.Mutex // held while places are renewed or given back; before mu
+
+	waiting sync.WaitGroup // for bells
 }
 
 // doorNews is what has happened since intake looked last.
 type doorNews struct {
-	freed   map[string]bool // rooms in which this session gave a place back
+	freed   map[string]bool // rooms that a call of this session has left, or anybody who had a place
 	idle    bool            // a long run has ended
 	changed bool            // the endpoints have
 }
@@ -38,6 +40,9 @@ type door struct {
 	next   time.Time // when to ask again
 	full   backoff   // between questions for a place
 	room   string    // that it waits for a place in
+	since  time.Time // from when on all places were taken; zero: they are not
+	away   backoff   // for how long it is paused when they are taken for long
+	polite time.Time // until then the place is left to others: it has had its turn
 	busy   bool      // the worker had no time for its calls
 	paused bool      // the receiver is, until then:
 	until  time.Time
@@ -76,52 +81,7 @@ func (o *door) crowded() bool {
 }
 
 func newDoors(s *session) *doors {
-	return &doors{s: s, open: map[string]*door{}, wake: make(chan struct{}, 1), inside: map[string]map[string]struct{}{}}
-}
-
-// entered remembers that a call of this session is in a room.
-func (d *doors) entered(room, call string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inside[room] == nil {
-		d.inside[room] = map[string]struct{}{}
-	}
-	d.inside[room][call] = struct{}{}
-}
-
-// left forgets calls that were in a room, and lets leave tell the limiter, not
-// at the same time as renew: that would give them a place again.
-func (d *doors) left(room string, calls []string, leave func()) {
-	d.moving.Lock()
-	defer d.moving.Unlock()
-	leave()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, c := range calls {
-		delete(d.inside[room], c)
-	}
-	if len(d.inside[room]) == 0 {
-		delete(d.inside, room)
-	}
-}
-
-// free lets intake know that places were given back by calls that have run.
-func (d *doors) free(rooms []string) {
-	d.tell(func(n *doorNews) {
-		if n.freed == nil {
-			n.freed = map[string]bool{}
-		}
-		for _, r := range rooms {
-			n.freed[r] = true
-		}
-	})
-}
-
-// has tells whether a call of this session is in the room.
-func (d *doors) has(room string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.inside[room]) > 0
+	return &doors{s: s, open: map[string]*door{}, wake: make(chan struct{}, 1), seats: map[string]*seat{}, awaited: map[string]bool{}}
 }
 
 // tell leaves news for intake.
@@ -141,26 +101,6 @@ func (d *doors) hear() doorNews {
 	n := d.news
 	d.news = doorNews{}
 	return n
-}
-
-// renew keeps the places of the calls that are in rooms, also in a store that
-// has forgotten them.
-func (d *doors) renew(ctx context.Context) {
-	d.moving.Lock()
-	defer d.moving.Unlock()
-	d.mu.Lock()
-	rooms := make(map[string][]string, len(d.inside))
-	for room, calls := range d.inside {
-		for c := range maps.Keys(calls) {
-			rooms[room] = append(rooms[room], c)
-		}
-	}
-	d.mu.Unlock()
-	for room, calls := range rooms {
-		if _, err := d.s.w.limiter.Enter(ctx, room, 0, d.s.w.cfg.Lease, calls...); err != nil {
-			d.s.w.log.Warn("places cannot be renewed now", "room", room, "err", err)
-		}
-	}
 }
 
 // due is when to look at the doors next; nil: when there is news.

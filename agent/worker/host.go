@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ const (
 	watchEvery   = 50 * time.Millisecond
 	noteAfter    = 100 * time.Millisecond // a run this long is recorded as running
 	reofferAfter = 90 * time.Millisecond  // a run this long gives the calls behind it to others
+	splitAfter   = 400 * time.Millisecond // as reofferAfter, for calls that share a message, while calls are quick as a rule
+	restAfter    = 500 * time.Millisecond // from a run this long on, nothing more is taken that would only be given back
+	hoardMost    = 300 * time.Millisecond // of work that waits, beyond what is taken ahead one by one
 )
 
 // errAbandoned says that the worker was told to drop what it does.
@@ -150,8 +154,11 @@ func (h *host) answered(replies []processor.Reply) {
 		h.pipe = h.pipe[1:]
 		h.work -= j.expected
 		h.begin()
-		if time.Since(j.began) > reofferAfter {
+		if ran := time.Since(j.began); ran > reofferAfter {
 			h.s.doors.tell(func(n *doorNews) { n.idle = true })
+			if ran > restAfter {
+				h.s.receiver.Wake()
+			}
 		}
 		h.s.pace.add(j.Endpoint.Socket.Task, r.Finished.Sub(r.Started))
 		batch = append(batch, conclude(j, r))
@@ -180,14 +187,43 @@ func (h *host) look() {
 	}
 	if ran > reofferAfter && h.waiting.size() > 0 {
 		h.s.receiver.Pace(ran)
-		h.giveUp(h.waiting.clear())
+		// To give back one of many in a message costs a message: not for a moment
+		// in which a busy machine ran something else.
+		quick := ran < splitAfter && h.s.pace.expect(j.Endpoint.Socket.Task) < ahead
+		others := h.waiting.trim(func(j *job) bool { return quick && j.Delivery.Companions > 0 })
+		if ran > restAfter { // else they are back at once, and given back again, as long as it runs
+			h.s.receiver.Rest(queues(others)...)
+		}
+		h.giveUp(others)
 	}
+	h.share()
 	limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
 	if limit > 0 && ran > limit && h.overdue == nil && h.cancelled == nil {
 		h.overdue = j
 		h.s.proc.Kill()
 	}
 	h.inquire(j, ran, now)
+}
+
+// queues are those that the calls came from.
+func queues(jobs []*job) (out []string) {
+	for _, j := range jobs {
+		if !slices.Contains(out, j.Delivery.Queue) {
+			out = append(out, j.Delivery.Queue)
+		}
+	}
+	return out
+}
+
+// share gives calls to others that came in one message with those before them,
+// and would wait here for long: how many come together is the sender's choice,
+// who does not know how long they take.
+func (h *host) share() {
+	work := h.work
+	h.giveUp(h.waiting.trim(func(j *job) bool {
+		work += h.s.pace.expect(j.Endpoint.Socket.Task)
+		return work < hoardMost || j.Delivery.Companions == 0
+	}))
 }
 
 // renew keeps the claims of everything this session holds.
@@ -212,7 +248,7 @@ func (h *host) adopt() {
 		if e := h.s.receiver.Endpoint(j.Delivery.Queue, j.Endpoint.Socket.Name); e != nil && j.pass.room == "" {
 			if room := roomOf(e); room != "" {
 				j.pass.room = room
-				h.s.doors.entered(room, j.Envelope.ID)
+				h.s.doors.passed(room, 1)
 			}
 		}
 	}

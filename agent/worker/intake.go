@@ -27,6 +27,7 @@ func (s *session) intake(taking context.Context) {
 				s.giveUp(o.jobs)
 				o.jobs = nil
 			}
+			s.doors.desert()
 			return
 		case <-s.doors.wake:
 			s.reopen(taking)
@@ -178,6 +179,7 @@ func (s *session) tryClaim(taking context.Context, calls []string) ([]result.Cla
 		if c.Granted || c.Result != nil || !s.w.orphaned(c.Holder) {
 			continue
 		}
+		s.orphan(c.Holder)
 		if err := store.Release(ctx, c.Holder, calls[i]); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,8 @@ func (c *counting) Leave(ctx context.Context, room string, calls ...string) erro
 	return c.limiter.Leave(ctx, room, calls...)
 }
 
+func (c *counting) Await(ctx context.Context, room string) error { return c.limiter.Await(ctx, room) }
+
 // count makes workers use one counting store.
 func (b *bench) count() *counting {
 	c := &counting{Store: b.results, limiter: b.results}

@@ -64,6 +64,24 @@ func (l *line) choose() int {
 
 func made(class []*job) time.Time { return class[0].Envelope.Created }
 
+// trim takes those calls out that are not to be kept, asking for each in the
+// order of the line, the highest class first.
+func (l *line) trim(keep func(*job) bool) (out []*job) {
+	for rank, class := range l.classes {
+		kept := class[:0]
+		for _, j := range class {
+			if keep(j) {
+				kept = append(kept, j)
+			} else {
+				out = append(out, j)
+			}
+		}
+		clear(class[len(kept):])
+		l.classes[rank] = kept
+	}
+	return out
+}
+
 // clear takes all calls out, the highest class first.
 func (l *line) clear() []*job {
 	var out []*job

@@ -10,7 +10,7 @@ import (
 
 // pass is what a call of a socket with limits was given, so that it may run.
 type pass struct {
-	room    string   // in which it has a place; empty: none
+	room    string   // in which it runs by the place of its session; empty: none
 	buckets []bucket // from each of which it has a token
 }
 
@@ -59,15 +59,11 @@ func (s *session) ask(ctx context.Context, e *model.Endpoint, jobs []*job) (n in
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	n = len(jobs)
-	if room := roomOf(e); room != "" {
-		// A worker runs one call at a time: a second place would stand empty.
-		n = 1
-		in, err := limiter.Enter(ctx, room, e.Socket.MaxRunning, s.w.cfg.Lease, jobs[0].Envelope.ID)
-		if err != nil || !in[0] {
+	room := roomOf(e)
+	if room != "" {
+		if n, err = s.sit(ctx, e, room, n); n == 0 {
 			return 0, 0, err
 		}
-		jobs[0].pass.room = room
-		s.doors.entered(room, jobs[0].Envelope.ID)
 	}
 	for _, b := range bucketsOf(e) {
 		got, next, err := limiter.Take(ctx, b.name, b.rate, b.burst, n)
@@ -83,8 +79,17 @@ func (s *session) ask(ctx context.Context, e *model.Endpoint, jobs []*job) (n in
 			j.pass.buckets = append(j.pass.buckets, b)
 		}
 		if n == 0 {
+			if room != "" {
+				s.doors.vacate(room)
+			}
 			return 0, wait, err
 		}
+	}
+	if room != "" {
+		for _, j := range jobs[:n] {
+			j.pass.room = room
+		}
+		s.doors.passed(room, n)
 	}
 	return n, wait, nil
 }
@@ -110,39 +115,26 @@ func (s *session) dismiss(jobs ...*job) {
 	s.depart(jobs...)
 }
 
-// depart gives the places of calls back that do not run any more, and returns
-// their rooms. What cannot be given back now ends with its lease.
-func (s *session) depart(jobs ...*job) (left []string) {
-	rooms := map[string][]string{}
+// depart says that calls are not in their rooms any more.
+func (s *session) depart(jobs ...*job) {
+	rooms := map[string]int{}
 	for _, j := range jobs {
 		if j.pass.room != "" {
-			rooms[j.pass.room] = append(rooms[j.pass.room], j.Envelope.ID)
+			rooms[j.pass.room]++
 			j.pass.room = ""
 		}
 	}
-	for room, calls := range rooms {
-		left = append(left, room)
-		s.doors.left(room, calls, func() {
-			ctx, cancel := s.within(2 * time.Second)
-			defer cancel()
-			if err := s.w.limiter.Leave(ctx, room, calls...); err != nil {
-				s.w.log.Debug("places are left to end by themselves", "room", room, "err", err)
-			}
-		})
+	for room, n := range rooms {
+		s.doors.ended(room, n)
 	}
-	return left
 }
 
-// leave is depart for calls that have run: the next ones can have their places.
+// leave is depart for calls that have run.
 func (s *session) leave(batch []finished) {
-	var had []*job
 	for _, f := range batch {
-		if f.kind != runs && f.job.pass.room != "" {
-			had = append(had, f.job)
+		if f.kind != runs {
+			s.depart(f.job)
 		}
-	}
-	if len(had) > 0 {
-		s.doors.free(s.depart(had...))
 	}
 }
 

@@ -34,6 +34,8 @@ type session struct {
 	done chan []finished // intake and host → committer
 	pace *pace           // how long calls take now
 
+	orphans map[string]map[string]bool // earlier lives of this node, and the rooms they were put out of; used by intake only
+
 	doors   *doors       // where calls of sockets with limits wait
 	running atomic.Int64 // when the present run began, in Unix nanoseconds; 0: nothing runs
 
@@ -59,7 +61,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error 
 	s := &session{
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
-		inflight: map[string]int{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
+		inflight: map[string]int{}, orphans: map[string]map[string]bool{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
 	}
 	s.doors = newDoors(s)
 	w.enter(s)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/broker/jetstream"
+	"github.com/elasticcode/flow/broker/parcel"
 	eventnats "github.com/elasticcode/flow/event/nats"
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
@@ -34,7 +35,7 @@ type bench struct {
 	server    *natsd.Server
 	endpoints []model.Endpoint
 	program   *fakeProgram
-	broker    *jetstream.Broker // of the test itself
+	broker    link // of the test itself
 	results   *resultnats.Store
 	configure func(*Config) // if set, changes the configuration of workers
 	workers   []*Worker     // that were started
@@ -78,8 +79,14 @@ func setup(t *testing.T, source func(processor.Invocation) (any, *model.Failure)
 	return b
 }
 
+// link is a broker as the engine opens it.
+type link struct {
+	parcel.Broker
+	Close func() error
+}
+
 // connect opens the services as another process would.
-func (b *bench) connect() (*jetstream.Broker, *resultnats.Store, *eventnats.Bus) {
+func (b *bench) connect() (link, *resultnats.Store, *eventnats.Bus) {
 	b.t.Helper()
 	conn, err := b.server.Connect()
 	if err != nil {
@@ -101,7 +108,7 @@ func (b *bench) connect() (*jetstream.Broker, *resultnats.Store, *eventnats.Bus)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return br, results, events
+	return link{parcel.New(br), br.Close}, results, events
 }
 
 // start runs a worker with connections of its own; stop drains it. At its fault

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/elasticcode/flow/result"
 )
 
 const (
@@ -15,12 +17,20 @@ const (
 	retry = 200 * time.Millisecond
 )
 
-// listen tells waiters of results until ctx ends. The connection subscribes
+// bell is a subject that rings for waiters.
+type bell struct {
+	subject string
+	waiters *result.Waiters
+	// rang is told for which of those who wait it rang, or may have rung unheard.
+	rang func(ctx context.Context, names []string)
+}
+
+// listen tells waiters what a bell rings for until ctx ends. The connection subscribes
 // again by itself when it is back.
-func (s *Store) listen(ctx context.Context) {
+func (s *Store) listen(ctx context.Context, b bell) {
 	for ctx.Err() == nil {
-		if err := s.session(ctx); ctx.Err() == nil {
-			s.log.WarnContext(ctx, "listening to results on NATS failed, trying again", "err", err)
+		if err := s.session(ctx, b); ctx.Err() == nil {
+			s.log.WarnContext(ctx, "listening on NATS failed, trying again", "subject", b.subject, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -29,14 +39,14 @@ func (s *Store) listen(ctx context.Context) {
 	}
 }
 
-func (s *Store) session(ctx context.Context) error {
-	bell, err := s.conn.Subscribe(s.bell, func(m *nats.Msg) {
-		s.fetch(ctx, s.waiters.Among(strings.Split(string(m.Data), between)))
+func (s *Store) session(ctx context.Context, b bell) error {
+	sub, err := s.conn.Subscribe(b.subject, func(m *nats.Msg) {
+		b.rang(ctx, b.waiters.Among(strings.Split(string(m.Data), between)))
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = bell.Unsubscribe() }()
+	defer func() { _ = sub.Unsubscribe() }()
 	states := s.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer s.conn.RemoveStatusListener(states)
 	again := time.NewTimer(0) // what rang before the server knew of us was not heard
@@ -51,19 +61,19 @@ func (s *Store) session(ctx context.Context) error {
 				return nats.ErrConnectionClosed
 			}
 		}
-		s.look(ctx)
+		s.look(ctx, b)
 		again.Reset(glance)
 	}
 }
 
-// look looks up the results of all waiters, once the server is sure to ring.
-func (s *Store) look(ctx context.Context) {
+// look lets all waiters be looked at, once the server is sure to ring.
+func (s *Store) look(ctx context.Context, b bell) {
 	flushing, cancel := context.WithTimeout(ctx, glance)
 	defer cancel()
 	if err := s.conn.FlushWithContext(flushing); err != nil {
 		return // the connection is lost, and says when it is back
 	}
-	s.fetch(ctx, s.waiters.Calls())
+	b.rang(ctx, b.waiters.Calls())
 }
 
 // fetch looks up results and tells those who wait for them. If it fails they are

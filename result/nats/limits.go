@@ -171,16 +171,16 @@ func (s *Store) Take(ctx context.Context, bucket string, rate float64, burst, n 
 	return got, wait, nil
 }
 
-// Enter lets calls into a room: the calls by when their leases end, in
+// Enter lets guests into a room: the guests by when their leases end, in
 // milliseconds of the server's clock.
-func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Duration, calls ...string) (in []bool, err error) {
+func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Duration, guests ...string) (in []bool, err error) {
 	if err := result.CheckRoom(room, limit, lease); err != nil {
 		return nil, err
 	}
 	err = s.inRoom(ctx, room, func(there map[string]int64, now time.Time) bool {
-		in = make([]bool, len(calls))
+		in = make([]bool, len(guests))
 		some := false
-		for i, c := range calls {
+		for i, c := range guests {
 			if _, known := there[c]; known || limit == 0 || len(there) < limit {
 				there[c] = now.Add(lease).UnixMilli()
 				in[i], some = true, true
@@ -189,28 +189,32 @@ func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Du
 		return some
 	})
 	if err != nil {
-		return nil, fmt.Errorf("enter room %s with %d calls: %w", room, len(calls), wrap(ctx, err))
+		return nil, fmt.Errorf("enter room %s with %d guests: %w", room, len(guests), wrap(ctx, err))
 	}
 	return in, nil
 }
 
-// Leave gives the places of calls back.
-func (s *Store) Leave(ctx context.Context, room string, calls ...string) error {
+// Leave gives the places of guests back, and rings.
+func (s *Store) Leave(ctx context.Context, room string, guests ...string) error {
 	if room == "" {
 		return errors.New("leave a room: it has no name")
 	}
 	err := s.inRoom(ctx, room, func(there map[string]int64, _ time.Time) bool {
 		before := len(there)
-		for _, c := range calls {
+		for _, c := range guests {
 			delete(there, c)
 		}
 		return len(there) != before
 	})
 	if err != nil {
-		return fmt.Errorf("leave room %s with %d calls: %w", room, len(calls), wrap(ctx, err))
+		return fmt.Errorf("leave room %s with %d guests: %w", room, len(guests), wrap(ctx, err))
 	}
+	_ = s.conn.Publish(s.exits, []byte(room)) // a hint
 	return nil
 }
+
+// Await waits until somebody leaves the room.
+func (s *Store) Await(ctx context.Context, room string) error { return s.rooms.Await(ctx, room) }
 
 // inRoom changes who is in a room, of whom those whose leases have ended are
 // gone; change tells whether there is anything to write.

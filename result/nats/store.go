@@ -91,6 +91,8 @@ type Store struct {
 	bell    string // where the ids of calls are told that have a result now
 	asks    asks
 	waiters *result.Waiters
+	exits   string          // where the rooms are told that somebody has left
+	rooms   *result.Waiters // for places in them
 
 	limits limits
 
@@ -118,6 +120,7 @@ func New(ctx context.Context, conn *nats.Conn, cfg Config) (*Store, error) {
 		stream:  cfg.Prefix + "FLOW_RESULTS",
 		subject: cfg.Prefix + "flow.result.",
 		bell:    cfg.Prefix + "flow.results.bell",
+		exits:   cfg.Prefix + "flow.rooms.bell",
 		held:    map[string]grant{},
 	}
 	if err := s.ensure(ctx); err != nil {
@@ -129,7 +132,10 @@ func New(ctx context.Context, conn *nats.Conn, cfg Config) (*Store, error) {
 	if err := s.asks.open(conn); err != nil {
 		return nil, fmt.Errorf("listen to the answers of NATS: %w", wrap(ctx, err))
 	}
-	s.waiters = result.NewWaiters(s.listen, s.Get)
+	s.waiters = result.NewWaiters(func(ctx context.Context) { s.listen(ctx, bell{s.bell, s.waiters, s.fetch}) }, s.Get)
+	s.rooms = result.NewRooms(func(ctx context.Context) {
+		s.listen(ctx, bell{s.exits, s.rooms, func(_ context.Context, rooms []string) { s.rooms.Rang(rooms) }})
+	})
 	return s, nil
 }
 
@@ -188,6 +194,7 @@ func (s *Store) now() time.Time { return time.Now().Add(time.Duration(s.offset.L
 // Close ends the store's subscriptions. The connection stays open.
 func (s *Store) Close() error {
 	s.waiters.Close()
+	s.rooms.Close()
 	s.asks.close()
 	return nil
 }

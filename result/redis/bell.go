@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/elasticcode/flow/result"
 )
 
 const (
 	// glance is how often all waiters' results are looked up although no bell
-	// rang. It is also how long the bell's connection may be silent before it is
+	// rang, and those who wait for a place look themselves. It is also how long the bell's connection may be silent before it is
 	// tested, and how long that may take.
 	glance = 3 * time.Second
 	// answer is how long Redis may take to answer one question.
@@ -23,13 +25,21 @@ const (
 	lastRetry  = 2 * time.Second
 )
 
-// listen tells waiters of results until ctx ends, and connects again as often as
-// it must. It does not use the channel of go-redis, which never notices a
+// bell is a channel that rings for waiters.
+type bell struct {
+	channel string
+	waiters *result.Waiters
+	// rang is told for which of those who wait it rang, or may have rung unheard.
+	rang func(ctx context.Context, names []string)
+}
+
+// listen tells waiters what a bell rings for until ctx ends, and connects again as
+// often as it must. It does not use the channel of go-redis, which never notices a
 // connection that died silently and drops messages when nobody reads.
-func (s *Store) listen(ctx context.Context) {
+func (s *Store) listen(ctx context.Context, b bell) {
 	wait := firstRetry
 	for {
-		stood, err := s.session(ctx)
+		stood, err := s.session(ctx, b)
 		if ctx.Err() != nil {
 			return
 		}
@@ -48,9 +58,9 @@ func (s *Store) listen(ctx context.Context) {
 
 // session listens on one connection until that breaks, and tells whether the
 // subscription ever stood.
-func (s *Store) session(ctx context.Context) (stood bool, err error) {
+func (s *Store) session(ctx context.Context, b bell) (stood bool, err error) {
 	connecting, cancel := context.WithTimeout(ctx, answer)
-	pubsub := s.client.SSubscribe(connecting, s.bell)
+	pubsub := s.client.SSubscribe(connecting, b.channel)
 	cancel()
 	defer pubsub.Close()
 	// Closing is the only thing that ends a read before its time.
@@ -73,13 +83,13 @@ func (s *Store) session(ctx context.Context) (stood bool, err error) {
 		switch m := m.(type) {
 		case *redis.Subscription: // what rang before this was not heard
 			stood, looked = true, time.Now()
-			s.fetch(ctx, s.waiters.Calls())
+			b.rang(ctx, b.waiters.Calls())
 		case *redis.Message:
-			s.fetch(ctx, s.waiters.Among(strings.Split(m.Payload, between)))
+			b.rang(ctx, b.waiters.Among(strings.Split(m.Payload, between)))
 		}
 		if time.Since(looked) >= glance {
 			looked = time.Now()
-			s.fetch(ctx, s.waiters.Calls())
+			b.rang(ctx, b.waiters.Calls())
 		}
 	}
 }

@@ -40,9 +40,9 @@ end
 return {got, math.ceil(wait)}
 `)
 
-// enterScript lets calls into the room at KEYS[1]: a sorted set of calls, by
+// enterScript lets guests into the room at KEYS[1]: a sorted set of guests, by
 // when their leases end in milliseconds of Redis' clock. ARGV are the limit, the
-// lease in milliseconds and the calls. The answer has a 1 for each that is in.
+// lease in milliseconds and the guests. The answer has a 1 for each that is in.
 var enterScript = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -82,23 +82,23 @@ func (s *Store) Take(ctx context.Context, bucket string, rate float64, burst, n 
 	return int(answer[0]), time.Duration(answer[1]) * time.Microsecond, nil
 }
 
-// Enter lets calls into a room, in one round trip for each thousand.
-func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Duration, calls ...string) ([]bool, error) {
+// Enter lets guests into a room, in one round trip for each thousand.
+func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Duration, guests ...string) ([]bool, error) {
 	if err := result.CheckRoom(room, limit, lease); err != nil {
 		return nil, err
 	}
-	in := make([]bool, 0, len(calls))
-	err := chunks(calls, batch, func(calls []string) error {
+	in := make([]bool, 0, len(guests))
+	err := chunks(guests, batch, func(guests []string) error {
 		args := []any{limit, lease.Milliseconds()}
-		for _, c := range calls {
-			args = append(args, c)
+		for _, g := range guests {
+			args = append(args, g)
 		}
 		answers, err := enterScript.Run(ctx, s.client, []string{s.roomKey(room)}, args...).Int64Slice()
-		if err == nil && len(answers) != len(calls) {
-			err = fmt.Errorf("the script gave %d answers for %d calls", len(answers), len(calls))
+		if err == nil && len(answers) != len(guests) {
+			err = fmt.Errorf("the script gave %d answers for %d guests", len(answers), len(guests))
 		}
 		if err != nil {
-			return fmt.Errorf("enter room %s with %d calls: %w", room, len(calls), wrap(ctx, err))
+			return fmt.Errorf("enter room %s with %d guests: %w", room, len(guests), wrap(ctx, err))
 		}
 		for _, a := range answers {
 			in = append(in, a == 1)
@@ -111,19 +111,26 @@ func (s *Store) Enter(ctx context.Context, room string, limit int, lease time.Du
 	return in, nil
 }
 
-// Leave gives the places of calls back.
-func (s *Store) Leave(ctx context.Context, room string, calls ...string) error {
+// Leave gives the places of guests back and rings, in one round trip for each
+// thousand.
+func (s *Store) Leave(ctx context.Context, room string, guests ...string) error {
 	if room == "" {
 		return errors.New("leave a room: it has no name")
 	}
-	return chunks(calls, batch, func(calls []string) error {
-		members := make([]any, len(calls))
-		for i, c := range calls {
-			members[i] = c
+	return chunks(guests, batch, func(guests []string) error {
+		members := make([]any, len(guests))
+		for i, g := range guests {
+			members[i] = g
 		}
-		if err := s.client.ZRem(ctx, s.roomKey(room), members...).Err(); err != nil {
-			return fmt.Errorf("leave room %s with %d calls: %w", room, len(calls), wrap(ctx, err))
+		pipe := s.client.Pipeline()
+		pipe.ZRem(ctx, s.roomKey(room), members...)
+		pipe.SPublish(ctx, s.exits, room)
+		if _, err := pipe.Exec(ctx); err != nil {
+			return fmt.Errorf("leave room %s with %d guests: %w", room, len(guests), wrap(ctx, err))
 		}
 		return nil
 	})
 }
+
+// Await waits until somebody leaves the room.
+func (s *Store) Await(ctx context.Context, room string) error { return s.rooms.Await(ctx, room) }

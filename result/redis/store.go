@@ -3,10 +3,11 @@
 //	{CALL}:result   the result as JSON, expires after its ttl
 //	{CALL}:claim    "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
 //	{BUCKET}:bucket when a bucket of tokens will be full again, in µs of Redis' clock
-//	{ROOM}:room     the calls that are in a room, by when their leases end
+//	{ROOM}:room     the guests that are in a room, by when their leases end
 //	{HASH}:blob     a large value, by its SHA-256
 //	{results}:since when Redis began to remember: gone after a flush, like all else
 //	{results}:bell  a sharded channel: the ids of calls that have a result now
+//	{rooms}:bell    a sharded channel: the rooms that somebody has left
 //
 // each behind "PREFIXflow:". The braces put both keys of a call into one slot of
 // a cluster.
@@ -51,6 +52,8 @@ type Store struct {
 	bell    string
 	cluster bool
 	waiters *result.Waiters
+	exits   string          // the bell of rooms
+	rooms   *result.Waiters // for places in them
 }
 
 var _ result.Store = (*Store)(nil)
@@ -66,14 +69,18 @@ func New(client redis.UniversalClient, cfg Config) *Store {
 	s := &Store{
 		client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result"), cluster: cluster,
 	}
-	s.bell = s.prefix + "{results}:bell"
-	s.waiters = result.NewWaiters(s.listen, s.Get)
+	s.bell, s.exits = s.prefix+"{results}:bell", s.prefix+"{rooms}:bell"
+	s.waiters = result.NewWaiters(func(ctx context.Context) { s.listen(ctx, bell{s.bell, s.waiters, s.fetch}) }, s.Get)
+	s.rooms = result.NewRooms(func(ctx context.Context) {
+		s.listen(ctx, bell{s.exits, s.rooms, func(_ context.Context, rooms []string) { s.rooms.Rang(rooms) }})
+	})
 	return s
 }
 
-// Close ends the subscription that waiters share. The client stays open.
+// Close ends the subscriptions that waiters share. The client stays open.
 func (s *Store) Close() error {
 	s.waiters.Close()
+	s.rooms.Close()
 	return nil
 }
 

@@ -1,8 +1,12 @@
 package resulttest
 
 import (
+	"context"
+	"errors"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,6 +245,104 @@ func (s suite) placesEnd(t *testing.T) {
 		}
 		pause := time.NewTimer(100 * time.Millisecond)
 		<-pause.C
+	}
+}
+
+// await: who waits for a place is woken when somebody leaves the room, and does
+// not find out by looking now and then. One look comes with the subscription, so
+// most of the rounds count.
+func (s suite) await(t *testing.T) {
+	b := s.open(t)
+	room := "default/odd name.é:" + model.NewID()
+	waiting := func() <-chan time.Duration {
+		took := make(chan time.Duration, 1)
+		began := time.Now()
+		go func() {
+			if err := limiter(t, b.Store).Await(within(t, limit), room); err != nil {
+				t.Errorf("await: %v", err)
+			}
+			took <- time.Since(began)
+		}()
+		return took
+	}
+	var all []time.Duration
+	for range 7 {
+		took := waiting()
+		for done := false; !done; {
+			if err := limiter(t, b.Other).Leave(within(t, limit), room, "a"); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case d := <-took:
+				all, done = append(all, d), true
+			case <-time.After(20 * time.Millisecond): // it may not have been waiting yet
+			}
+		}
+	}
+	slices.Sort(all)
+	if all[5] > time.Second {
+		t.Errorf("who waited for a place was woken after %v", all)
+	}
+	// A lease that ended is a place, too, and nobody rings for it.
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := limiter(t, b.Store).Await(ctx, "another room"); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("waiting for too long ended with %v", err)
+	}
+}
+
+// handOver: a place that is left is taken by one of those who wait for it, over
+// and over, without more in than may be, and without a pause in between.
+func (s suite) handOver(t *testing.T) {
+	b := s.open(t)
+	room := model.NewID()
+	const size, turns = 2, 15
+	var inside, top, idle atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 5 {
+		store, guest := limiter(t, []result.Store{b.Store, b.Other}[i%2]), model.NewID()
+		wg.Go(func() {
+			ctx := within(t, time.Minute)
+			for range turns {
+				missed, err := enterAtLast(ctx, store, room, size, guest)
+				if err != nil {
+					t.Errorf("enter: %v", err)
+					return
+				}
+				idle.Add(missed)
+				now := inside.Add(1)
+				for was := top.Load(); now > was && !top.CompareAndSwap(was, now); was = top.Load() {
+				}
+				inside.Add(-1)
+				if err := store.Leave(ctx, room, guest); err != nil {
+					t.Errorf("leave: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if top.Load() > size {
+		t.Errorf("%d were in a room of %d", top.Load(), size)
+	}
+	if idle.Load() > 5*turns/2 {
+		t.Errorf("in %d turns a bell was missed %d times", 5*turns, idle.Load())
+	}
+	s.mustEnter(t, b.Store, room, 1, true, "nobody was left behind")
+}
+
+// enterAtLast asks for a place until it has one, and tells how often it was left
+// between the question and the wait.
+func enterAtLast(ctx context.Context, l result.Limiter, room string, size int, guest string) (missed int64, err error) {
+	for {
+		in, err := l.Enter(ctx, room, size, lease, guest)
+		if err != nil || in[0] {
+			return missed, err
+		}
+		waiting, stop := context.WithTimeout(ctx, 500*time.Millisecond)
+		if err := l.Await(waiting, room); err != nil {
+			missed++
+		}
+		stop()
 	}
 }
 

@@ -71,6 +71,8 @@ func Run(t *testing.T, open Open) {
 		{"Enter", s.enter},
 		{"EnterRace", s.enterRace},
 		{"PlacesEnd", s.placesEnd},
+		{"Await", s.await},
+		{"HandOver", s.handOver},
 		{"RoomAfterFlush", s.roomAfterFlush},
 		{"LimitsRefuse", s.limitsRefuse},
 		{"Unreachable", s.unreachable},
