@@ -65,7 +65,7 @@ chaos: ## Break everything while 200,000 calls flow, and count what is lost (abo
 	go run ./test/chaos
 
 .PHONY: chaos-quick
-chaos-quick: ## The same with small counts (about 3 minutes)
+chaos-quick: ## The same with small counts (about 4 minutes)
 	@bash test/services.sh
 	go run ./test/chaos -quick
 

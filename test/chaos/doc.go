@@ -28,10 +28,11 @@
 // Recovery is how long, after the last disturbance ended, it took until every
 // call accepted before that had reached its end. Afterwards the history must
 // have every call in a terminal state, every process must run that no fault
-// ended, and somebody must have said what was waited for. After all scenarios
-// nothing may be left behind: messages on the broker, claims, places of limits,
-// child processes, or more goroutines in a process than when it had nothing to do
-// for the first time.
+// ended, and somebody must have said what was waited for. After each scenario
+// nothing may be held any more: messages in the queue, claims, places of limits, and
+// where RabbitMQ tells, messages that are not acked. After all of them neither
+// messages of any kind may be left behind, child processes, nor more goroutines in a
+// process than when it had nothing to do for the first time.
 //
 // # What is broken
 //
@@ -39,6 +40,10 @@
 //     at every fault point of a worker's and a server's order of effects. Calls
 //     that kill the process that runs them. Agents and servers that start while a
 //     service is away.
+//   - Long calls: the host that runs one dies, its agent alone dies, or it is cut off
+//     and comes back; the call runs elsewhere within 30 s, and the node counts as
+//     down. RabbitMQ (its own) closes the channel of a call that runs for three times
+//     its consumer timeout; the call runs once, and others go on meanwhile.
 //   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
 //   - Services of its own (long form): stopped for a minute and killed, one by one
 //     and all at once; Redis comes back empty; RabbitMQ's memory alarm.
@@ -48,7 +53,7 @@
 //   - Messages: the same call three times on the broker, and the same submission
 //     to two servers at once.
 //
-// The short form (-quick) drives a part of it on both stacks. The long form also
+// The short form (-quick) drives a part of it on all stacks. The long form also
 // stops, flushes and starts services of its own, and submits more than 200,000 calls.
 // CHAOS_KEEP=1 keeps the logs and the ledger.
 package main

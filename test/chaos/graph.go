@@ -43,6 +43,8 @@ def start(x):
         os.kill(os.getpid(), signal.SIGKILL)
     if x.get("large"):
         x["pad"] = pad(x["n"])
+    if x.get("lasts"):
+        time.sleep(x["lasts"])
     return x
 
 

@@ -97,12 +97,35 @@ func (l *ledger) done(numbers []number) (n int, quiet time.Duration) {
 	return n, time.Since(l.last)
 }
 
+// quiet is for how long nothing has been written.
+func (l *ledger) quiet() time.Duration {
+	if err := l.read(); err != nil {
+		return 0 // who counts will say so
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.last)
+}
+
 // end is when the path of a number ended.
 func (l *ledger) end(n int64) (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, ok := l.ended[n]
 	return at, ok
+}
+
+// of returns the runs of a function for a number.
+func (l *ledger) of(function string, n int64) []line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []line
+	for _, one := range l.runs[n] {
+		if one.function == function {
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // tally is what the ledger says of a scenario.

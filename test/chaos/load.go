@@ -14,9 +14,10 @@ import (
 // number is what a call carries.
 type number struct {
 	n        int64
-	fails    bool // it ends on the error path
-	crashes  bool // its process is killed while it runs
-	large    bool // 200 KiB travel from start to sink
+	fails    bool          // it ends on the error path
+	crashes  bool          // its process is killed while it runs
+	large    bool          // 200 KiB travel from start to sink
+	lasts    time.Duration // how long start runs
 	priority model.Priority
 	call     string
 	accepted time.Time
@@ -42,7 +43,8 @@ type load struct {
 // send tries once to submit the numbers; it fills in their calls.
 type send func(ctx context.Context, numbers []number) error
 
-const batchSize = 20
+// batchSize is enough calls at once that they share messages of the broker.
+const batchSize = 64
 
 // run submits at an even pace until the total is reached and until is closed,
 // but not more than three times the total.
@@ -103,7 +105,7 @@ func (l *load) accept(ctx context.Context, batch int) error {
 }
 
 // hear waits for the outcome of a call as a user would, who asks another server
-// when one does not answer.
+// when one does not answer, and who is patient as long as calls are run.
 func (l *load) hear(ctx context.Context, id string) {
 	end := time.Now().Add(stuckAfter)
 	for try := 0; ctx.Err() == nil; try++ {
@@ -111,7 +113,7 @@ func (l *load) hear(ctx context.Context, id string) {
 		if err == nil && out.Done() {
 			return
 		}
-		if time.Now().After(end) {
+		if time.Now().After(end) && l.w.ledger.quiet() > stuckAfter {
 			l.mu.Lock()
 			l.unheard = append(l.unheard, fmt.Sprintf("who waits for call %s hears nothing: state %s, %v", id, out.State, err))
 			l.mu.Unlock()
@@ -132,6 +134,9 @@ func (l *load) fresh() []number {
 		numbers[i] = number{n: n, fails: n%10 == 7, large: n%150 == 1, priority: priorities[n%8]}
 		if l.crashes > 0 && n%int64(l.crashes) == 3 {
 			numbers[i].fails, numbers[i].crashes = true, true
+		}
+		if l.w.long.is(n) {
+			numbers[i].fails, numbers[i].lasts = false, l.w.long.lasts
 		}
 	}
 	return numbers
@@ -162,10 +167,14 @@ func (n number) value() json.RawMessage {
 	case n.fails:
 		do = "fail"
 	}
+	more := ""
 	if n.large {
-		return fmt.Appendf(nil, `{"n":%d,"do":%q,"large":true}`, n.n, do)
+		more += `,"large":true`
 	}
-	return fmt.Appendf(nil, `{"n":%d,"do":%q}`, n.n, do)
+	if n.lasts > 0 {
+		more += fmt.Sprintf(`,"lasts":%g`, n.lasts.Seconds())
+	}
+	return fmt.Appendf(nil, `{"n":%d,"do":%q%s}`, n.n, do, more)
 }
 
 // through submits with a client.

@@ -104,9 +104,6 @@ func (o options) plan() []string {
 	if o.stacks != "" {
 		return strings.Split(o.stacks, ",")
 	}
-	if o.quick {
-		return []string{"services", "embedded"}
-	}
 	return []string{"services", "embedded", "own"}
 }
 
@@ -122,6 +119,9 @@ func one(ctx context.Context, o options, stack string) (all []outcome, err error
 		behind, err = sharedServices()
 	case "own":
 		list = onOwnServices(o.quick)
+		if o.quick && o.stacks == "" {
+			list = list[:ofLongCalls]
+		}
 		behind, err = ownServices(ctx)
 	default:
 		err = fmt.Errorf("stack %q is unknown: use embedded, services or own", stack)

@@ -34,7 +34,13 @@ func memoryAlarm(d time.Duration) func(context.Context, *world) error {
 	}
 }
 
-// onOwnServices are the scenarios that stop services.
+// ofLongCalls is how many of the scenarios on services of its own, the first ones,
+// are about long calls: in the short form no others are played there, unless it is
+// told to play this stack.
+const ofLongCalls = 4
+
+// onOwnServices are the scenarios with long calls, and those that change or stop
+// services.
 func onOwnServices(quick bool) []scenario {
 	away, times := 60*time.Second, 1
 	if quick {
@@ -42,6 +48,10 @@ func onOwnServices(quick bool) []scenario {
 	}
 	second := time.Second
 	return []scenario{
+		{name: "consumer timeout", quick: 300, long: 1000, over: 8 * second, lasts: 3 * brokerWaits, before: impatient, after: patientAgain, check: outlasted},
+		{name: "node dies during a long call", quick: 200, long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(withChildren))},
+		{name: "agent dies during a long call", long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(alone))},
+		{name: "node is frozen during a long call", long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(frozen))},
 		{name: "nothing breaks", quick: 300, long: 1000, over: 2 * second},
 		{name: "Redis and agent killed", quick: 300, long: 3000, over: 10 * second, endsProcesses: true, fault: repeatedly(times, second, bothOf(outage(theRedis, killed, second), killAgent))},
 		{name: "memory alarm", quick: 300, long: 3000, over: 5 * second, says: noMemory, fault: repeatedly(times, second, memoryAlarm(away))},

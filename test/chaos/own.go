@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 type owned struct {
 	dir                     string
 	rabbit, redis, postgres *daemon
-	ctl                     func(ctx context.Context, args ...string) error // rabbitmqctl
+	rabbitmqctl             func(ctx context.Context, args ...string) *exec.Cmd
 }
 
 // daemon is a service that can be stopped and started.
@@ -36,8 +37,11 @@ type daemon struct {
 	done chan struct{}
 }
 
+// log is the file that it writes to.
+func (d *daemon) log() string { return filepath.Join(d.dir, d.name+".log") }
+
 func (d *daemon) start(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(d.dir, d.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(d.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -187,7 +191,7 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 }
 
 func (o *owned) makeRabbit(context.Context) (*daemon, error) {
-	const bin = "/usr/lib/rabbitmq/bin"
+	bin := cmp.Or(os.Getenv("CHAOS_RABBITMQ"), "/usr/lib/rabbitmq/bin")
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -209,15 +213,28 @@ func (o *owned) makeRabbit(context.Context) (*daemon, error) {
 		"RABBITMQ_ENABLED_PLUGINS_FILE=" + filepath.Join(home, "plugins"), "RABBITMQ_PID_FILE=" + filepath.Join(home, "pid"),
 	}
 	o.rabbit = &daemon{name: "rabbit", addr: addr, path: filepath.Join(bin, "rabbitmq-server"), env: env, dir: o.dir, polite: syscall.SIGTERM, answers: listens(addr)}
-	o.ctl = func(ctx context.Context, args ...string) error {
+	o.rabbitmqctl = func(ctx context.Context, args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, filepath.Join(bin, "rabbitmqctl"), args...)
 		cmd.Env = append(os.Environ(), env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("rabbitmqctl %v: %w: %s", args, err, out)
-		}
-		return nil
+		return cmd
 	}
 	return o.rabbit, nil
+}
+
+// ctl tells RabbitMQ something.
+func (o *owned) ctl(ctx context.Context, args ...string) error {
+	_, err := o.ask(ctx, args...)
+	return err
+}
+
+// ask asks RabbitMQ something.
+func (o *owned) ask(ctx context.Context, args ...string) (string, error) {
+	cmd := o.rabbitmqctl(ctx, args...)
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("rabbitmqctl %v: %w: %s%s", args, err, out, exit.Stderr)
+	}
+	return string(out), err
 }
 
 // close ends the services and removes their data.

@@ -95,6 +95,13 @@ func (p *process) running() bool {
 	}
 }
 
+// pid is the process id of the last start.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
 // died is closed when the process that was started last has ended.
 func (p *process) died() <-chan struct{} {
 	p.mu.Lock()

@@ -124,21 +124,64 @@ func (s *services) places(ctx context.Context, prefix string) (int64, error) {
 	return held, nil
 }
 
-// freed waits until no call has a place any more: those of calls whose process
-// was killed end by themselves after 15 s.
-func (w *world) freed(ctx context.Context) []string {
-	var held int64
-	var err error
-	if w.await(ctx, 25*time.Second, "places to be free", func() bool {
-		held, err = w.behind.places(ctx, w.prefix)
-		return err == nil && held == 0
-	}) == nil {
-		return nil
+// claims counts the calls that somebody has claimed to run.
+func (s *services) claims(ctx context.Context, prefix string) (int64, error) {
+	c := redis.NewClient(&redis.Options{Addr: s.redis})
+	defer c.Close()
+	keys, err := s.keys(ctx, c, prefix, "*:claim")
+	return int64(len(keys)), err
+}
+
+// unfreed waits until no call holds anything any more after a scenario: a message in
+// the queue, a claim, a place of a limit. What killed processes held ends by itself
+// after 15 s.
+func (w *world) unfreed(ctx context.Context) []string {
+	var held []string
+	_ = w.await(ctx, 25*time.Second, "everything to be free", func() bool {
+		held = w.held(ctx)
+		return len(held) == 0
+	})
+	return held
+}
+
+// held says what calls hold now.
+func (w *world) held(ctx context.Context) []string {
+	out := w.waiting(ctx)
+	if w.behind == nil {
+		return out
 	}
-	if err != nil {
-		return []string{"places cannot be counted: " + err.Error()}
+	for _, c := range []struct {
+		what  string
+		count func(context.Context, string) (int64, error)
+	}{{"claims", w.behind.claims}, {"places of limits", w.behind.places}, {"messages that are not acked", w.behind.unacked}} {
+		if len(out) > 0 {
+			break // the last one takes a second
+		}
+		n, err := c.count(ctx, w.prefix)
+		switch {
+		case err != nil:
+			out = append(out, fmt.Sprintf("%s cannot be counted: %v", c.what, err))
+		case n > 0:
+			out = append(out, fmt.Sprintf("%d %s are left although nothing runs", n, c.what))
+		}
 	}
-	return []string{fmt.Sprintf("%d places are taken although nothing runs", held)}
+	return out
+}
+
+// unacked counts what a RabbitMQ of our own has delivered and nobody has settled.
+// One that is shared does not tell: there it is what is in the queues again when
+// all processes have ended.
+func (s *services) unacked(ctx context.Context, _ string) (int64, error) {
+	if s.own == nil {
+		return 0, nil
+	}
+	out, err := s.own.ask(ctx, "list_queues", "--quiet", "--no-table-headers", "messages_unacknowledged")
+	var sum int64
+	for n := range strings.FieldsSeq(out) {
+		one, _ := strconv.ParseInt(n, 10, 64)
+		sum += one
+	}
+	return sum, err
 }
 
 // fallen names the processes that do not run: nothing but a fault ends one.

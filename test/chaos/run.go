@@ -23,8 +23,14 @@ type scenario struct {
 	endsProcesses bool
 	crashes       int
 	send          func(*load, []number) send
+	// lasts is how long the first two calls run.
+	lasts time.Duration
 	// says is what some process says meanwhile about what it waits for.
 	says string
+	// before and after change what the calls find, and change it back.
+	before, after func(ctx context.Context, w *world) error
+	// check looks for more at the end.
+	check func(w *world, numbers []number) []string
 	// fault breaks things and mends them; it returns when each was mended.
 	fault func(ctx context.Context, w *world) ([]time.Time, error)
 }
@@ -51,6 +57,12 @@ const stuckAfter = 90 * time.Second
 func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error) {
 	l := &load{w: w, name: s.name, total: calls, over: s.over, crashes: s.crashes, send: s.send}
 	from := w.logged()
+	w.long = longCalls{lasts: s.lasts, from: w.next.Load()}
+	if s.before != nil {
+		if err := s.before(ctx, w); err != nil {
+			return outcome{}, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
 	mended := make(chan struct{})
 	var times []time.Time
 	var faultErr error
@@ -80,6 +92,15 @@ func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error
 	w.recount(&out)
 	out.problems = append(out.problems, w.fallen()...)
 	out.problems = append(out.problems, w.unsaid(s.says, from)...)
+	if s.check != nil {
+		out.problems = append(out.problems, s.check(w, out.numbers)...)
+	}
+	if s.after != nil {
+		if err := s.after(ctx, w); err != nil {
+			return out, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	out.problems = append(out.problems, w.unfreed(ctx)...)
 	return out, nil
 }
 
@@ -211,10 +232,7 @@ func playAll(ctx context.Context, w *world, list []scenario, quick bool, tell fu
 
 // leaks stops everything and says what is left.
 func (w *world) leaks(ctx context.Context, before counted) []string {
-	out := w.waiting(ctx)
-	if w.behind != nil {
-		out = append(out, w.freed(ctx)...)
-	}
+	out := w.held(ctx)
 	report, grown := w.leakedGoroutines(ctx, before)
 	out = append(out, grown...)
 	out = append(out, w.stop()...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -122,6 +123,10 @@ func crashes(of func(*world) *process, at []string, rate int, quick, endsProcess
 	for _, p := range at {
 		if quick && !slices.Contains(some, p) {
 			continue
+		}
+		rate := rate
+		if strings.HasPrefix(p, "values") {
+			rate = 1 // one call in 150 has large ones
 		}
 		list = append(list, scenario{
 			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: endsProcesses, fault: crashAt(of, p, rate, times),

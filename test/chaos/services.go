@@ -113,11 +113,16 @@ func (s *services) forget(ctx context.Context, prefix, pattern string) (int, err
 
 func (s *services) keys(ctx context.Context, c *redis.Client, prefix, pattern string) ([]string, error) {
 	var keys []string
-	it := c.Scan(ctx, 0, prefix+"."+pattern, 1000).Iterator()
-	for it.Next(ctx) {
-		keys = append(keys, it.Val())
+	for _, start := range []string{"", "{"} { // braces: what is kept in one slot of a cluster
+		it := c.Scan(ctx, 0, start+prefix+"."+pattern, 1000).Iterator()
+		for it.Next(ctx) {
+			keys = append(keys, it.Val())
+		}
+		if err := it.Err(); err != nil {
+			return nil, err
+		}
 	}
-	return keys, it.Err()
+	return keys, nil
 }
 
 // left says what is left on the services after all flow processes have ended.
@@ -169,7 +174,7 @@ func (s *services) clean(ctx context.Context, prefix string) error {
 		for _, q := range t.Queues {
 			errs = append(errs, b.Remove(ctx, broker.Topology{Queues: []broker.Queue{q}}))
 		}
-		errs = append(errs, b.Remove(ctx, broker.Topology{Exchanges: t.Exchanges}), b.Close())
+		errs = append(errs, b.Remove(ctx, broker.Topology{Exchanges: t.Exchanges}), b.Remove(ctx, amqp.Own()), b.Close())
 	}
 	_, err := s.forget(ctx, prefix, "*")
 	errs = append(errs, err, s.exec(ctx, "DROP SCHEMA IF EXISTS "+prefix+" CASCADE"))

@@ -35,6 +35,7 @@ type world struct {
 	http    *http.Client // of all clients
 	ledger  *ledger
 	next    atomic.Int64 // the last number that was given
+	long    longCalls    // of the scenario that is played
 }
 
 // secret is the sealing key that the servers share.
