@@ -39,7 +39,8 @@ type Subscription struct {
 // Bus carries news. Methods may be called at the same time from many goroutines.
 type Bus interface {
 	// Publish tells the news. It returns when the driver has taken it, which
-	// promises nothing; an error says that it is known to be lost.
+	// promises nothing; an error says that it is known to be lost. It keeps
+	// nothing of msgs.
 	Publish(ctx context.Context, msgs ...Message) error
 	// Subscribe sends what matches to out until ctx ends; ready, if not nil, is
 	// called once when nothing published from then on is missed. It survives

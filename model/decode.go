@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/json"
-	"time"
 )
 
 // DecodeEnvelope reads a call from the wire, as encoding/json does. The values
@@ -65,14 +64,6 @@ func (p *parser) envelope() (e Envelope) {
 	return e
 }
 
-// moment reads a time that is the zero time when it is null.
-func (p *parser) moment() time.Time {
-	if t := p.time(); t != nil {
-		return *t
-	}
-	return time.Time{}
-}
-
 // DecodeRecord reads a record, as encoding/json does. The values share the
 // memory of data.
 func DecodeRecord(data []byte) (Record, error) {
@@ -102,6 +93,50 @@ func (p *parser) record() (r Record) {
 		}
 	}
 	return r
+}
+
+// QueuedCalls returns the ids of the calls of a record that tells nothing but that
+// calls were queued and have not begun. Whatever else a record tells, or is, ok is
+// false. It reads no more than it needs.
+func QueuedCalls(data []byte) (ids []string, ok bool) {
+	p := parser{b: data}
+	p.need('{')
+	if string(p.key()) != "calls" {
+		return nil, false
+	}
+	p.need('[')
+	ids = make([]string, 0, 1+len(data)/512)
+	for first := true; p.more(&first, ']'); {
+		id, queued := p.head()
+		if !queued {
+			return nil, false
+		}
+		ids = append(ids, id)
+	}
+	p.need('}')
+	return ids, p.end() && len(ids) > 0
+}
+
+// head reads of one call its id, and whether it is queued and has not begun.
+func (p *parser) head() (id string, queued bool) {
+	p.need('{')
+	for first := true; p.more(&first, '}'); {
+		switch string(p.key()) {
+		case "id":
+			id = p.text("")
+		case "state":
+			if queued = string(p.plain()) == string(Queued); !queued {
+				return id, false
+			}
+		case "attempt":
+			if p.number() > 0 {
+				return id, false
+			}
+		default:
+			p.skip(0)
+		}
+	}
+	return id, queued && id != ""
 }
 
 // call reads one call; before is the one that was read before.

@@ -3,6 +3,7 @@ package model_test
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/elasticcode/flow/model"
@@ -56,6 +57,30 @@ func agree(t *testing.T, text string) {
 	t.Helper()
 	same(t, text, model.DecodeEnvelope)
 	same(t, text, model.DecodeRecord)
+	ids, queued := model.QueuedCalls([]byte(text))
+	if rec, err := model.DecodeRecord([]byte(text)); err == nil && queued {
+		for i, c := range rec.Calls {
+			if i >= len(ids) || c.ID != ids[i] || c.State != model.Queued || c.Attempt != 0 {
+				t.Errorf("%q: call %d is told to be queued, in %q", text, i, ids)
+			}
+		}
+	}
+}
+
+func TestQueuedCalls(t *testing.T) {
+	t.Parallel()
+	queued := func(c model.Call) model.Call { c.State, c.Attempt = model.Queued, 0; return c }
+	a, b := queued(usual()), queued(model.Call{ID: "b"})
+	if ids, ok := model.QueuedCalls([]byte(text(t, model.Record{Calls: []model.Call{a, b}}))); !ok || !slices.Equal(ids, []string{a.ID, "b"}) {
+		t.Errorf("two queued calls are read as %q, %t", ids, ok)
+	}
+	tried := b
+	tried.Attempt = 1
+	for _, not := range []model.Record{{}, {Calls: []model.Call{a, usual()}}, {Calls: []model.Call{tried}}, {Calls: []model.Call{queued(model.Call{})}}} {
+		if ids, ok := model.QueuedCalls([]byte(text(t, not))); ok {
+			t.Errorf("%+v is read as queued calls %q", not, ids)
+		}
+	}
 }
 
 func same[T any](t *testing.T, text string, decode func([]byte) (T, error)) {

@@ -15,6 +15,7 @@ type parser struct {
 	b      []byte
 	i      int
 	failed bool
+	times  []time.Time // room for those to come: they live together
 }
 
 // fail gives up. Everything that is read afterwards is zero.
@@ -149,16 +150,26 @@ func (p *parser) time() *time.Time {
 	if p.null() {
 		return nil
 	}
+	if len(p.times) == 0 {
+		p.times = make([]time.Time, min(1+(len(p.b)-p.i)/256, 64))
+	}
+	t := &p.times[0]
+	p.times = p.times[1:]
+	*t = p.moment()
+	return t
+}
+
+// moment reads a time that is the zero time when it is null.
+func (p *parser) moment() (t time.Time) {
+	if p.null() {
+		return t
+	}
 	start := p.i
 	p.plain()
-	if p.failed {
-		return nil
-	}
-	var t time.Time
-	if t.UnmarshalJSON(p.b[start:p.i]) != nil {
+	if p.failed || t.UnmarshalJSON(p.b[start:p.i]) != nil {
 		p.fail()
 	}
-	return &t
+	return t
 }
 
 func (p *parser) texts() []string {

@@ -44,8 +44,8 @@ func newScribe(s *socket.Sender, log *slog.Logger) *scribe {
 	}
 }
 
-// note takes records. While too many wait it waits, too: so who submits feels
-// that the broker takes no more.
+// note takes records, which are the scribe's from then on. While too many wait it
+// waits, too: so who submits feels that the broker takes no more.
 func (s *scribe) note(ctx context.Context, calls []model.Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,10 +61,14 @@ func (s *scribe) note(ctx context.Context, calls []model.Call) {
 			return
 		}
 	}
-	s.waiting = append(s.waiting, calls...)
-	for _, c := range calls {
-		s.bytes += weight(c)
-		s.remember(c)
+	if s.waiting == nil {
+		s.waiting = calls
+	} else {
+		s.waiting = append(s.waiting, calls...)
+	}
+	for i := range calls {
+		s.bytes += weight(&calls[i])
+		s.remember(calls[i])
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -89,7 +93,7 @@ func (s *scribe) known(id string) (model.Call, bool) {
 	return c, ok
 }
 
-func weight(c model.Call) int {
+func weight(c *model.Call) int {
 	n := 1024
 	for _, v := range c.Args {
 		n += len(v)
@@ -163,8 +167,8 @@ func (s *scribe) take() []model.Call {
 func (s *scribe) sent(calls []model.Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, c := range calls {
-		s.bytes -= weight(c)
+	for i := range calls {
+		s.bytes -= weight(&calls[i])
 		calls[i] = model.Call{} // what shares the array would keep it
 	}
 	close(s.room)

@@ -58,17 +58,13 @@ func (s *session) settle(batch []finished) {
 	fault("after publish")
 	s.w.news.ended(batch)
 	fault("before ack")
-	for _, f := range batch {
-		if f.kind != runs {
-			s.ack(f.job)
-		}
-	}
+	s.ack(batch)
 	fault("after ack")
 }
 
 // keep stores the results, and gives back the claims of calls to be tried again.
 func (s *session) keep(batch []finished) bool {
-	var results []result.Result
+	results := make([]result.Result, 0, len(batch))
 	var freed []string
 	for _, f := range batch {
 		switch {
@@ -106,7 +102,7 @@ func yield(batch []finished, earlier []result.Result) {
 // publish sends the records, the calls that follow and the copies to be tried
 // again, in one confirm window.
 func (s *session) publish(batch []finished) bool {
-	var records []model.Call
+	records := make([]model.Call, 0, len(batch))
 	var msgs []broker.Message
 	for _, f := range batch {
 		out, next := s.follow(f)
@@ -259,11 +255,20 @@ func (s *session) persist(what string, step func(ctx context.Context) error) boo
 	}
 }
 
-func (s *session) ack(j *job) {
+// ack acks what has ended, and lets go of it.
+func (s *session) ack(batch []finished) {
 	ctx, cancel := s.within(10 * time.Second)
 	defer cancel()
-	if err := j.Delivery.Ack(ctx); err != nil && !settledElsewhere(err) {
-		s.w.log.Warn("ack", "call_id", j.Envelope.ID, "err", err)
+	acked := make([]string, 0, len(batch))
+	for _, f := range batch {
+		if f.kind == runs {
+			continue
+		}
+		id := f.job.Envelope.ID
+		if err := f.job.Delivery.Ack(ctx); err != nil && !settledElsewhere(err) {
+			s.w.log.Warn("ack", "call_id", id, "err", err)
+		}
+		acked = append(acked, id)
 	}
-	s.letGo(j.Envelope.ID)
+	s.letGo(acked...)
 }

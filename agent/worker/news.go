@@ -20,6 +20,9 @@ type news struct {
 
 	mu      sync.Mutex // guards the fields below
 	pending []event.Message
+	spare   []event.Message // room of messages that were told
+	page    []byte          // data of messages is written into it, one after the other
+	place   place           // of the last event
 	dropped int
 	wake    chan struct{}
 }
@@ -27,7 +30,17 @@ type news struct {
 const (
 	newsBacklog = 16 << 10             // how many messages may wait to be told
 	newsGather  = 5 * time.Millisecond // how long they wait for others: a call makes several
+	newsPage    = 32 << 10             // bytes
+	newsItem    = 1 << 10              // bytes of a page that are left for an event; most need less
 )
+
+// place is where the events of an endpoint are told.
+type place struct {
+	of       *model.Endpoint
+	channel  string
+	channels []string
+	room     string
+}
 
 func newNews(bus event.Bus, log *slog.Logger) *news {
 	return &news{bus: bus, log: log, wake: make(chan struct{}, 1)}
@@ -56,19 +69,22 @@ func (n *news) run(ctx context.Context) {
 func (n *news) flush(ctx context.Context) {
 	n.mu.Lock()
 	msgs, dropped := n.pending, n.dropped
-	n.pending, n.dropped = nil, 0
+	n.pending, n.spare, n.dropped = n.spare, nil, 0
 	n.mu.Unlock()
 	if dropped > 0 {
 		n.log.Warn("events were dropped", "count", dropped)
 	}
-	if len(msgs) == 0 {
-		return
+	if len(msgs) > 0 {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		if err := n.bus.Publish(ctx, msgs...); err != nil {
+			n.log.Debug("events were lost", "count", len(msgs), "err", err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := n.bus.Publish(ctx, msgs...); err != nil {
-		n.log.Debug("events were lost", "count", len(msgs), "err", err)
-	}
+	clear(msgs)
+	n.mu.Lock()
+	n.spare = msgs[:0]
+	n.mu.Unlock()
 }
 
 // item is one event as it is told; docs/protocol.md lists the fields.
@@ -125,9 +141,9 @@ func (it *item) appendJSON(b []byte) []byte {
 }
 
 func about(j *job, channel, state string, at time.Time) item {
-	s := j.Endpoint.Socket
+	s := &j.Endpoint.Socket
 	return item{
-		Channel: channel, State: state, Date: at.UTC(), Room: socket.Room(s), Call: j.Envelope.ID, Tracking: j.Envelope.Tracking,
+		Channel: channel, State: state, Date: at.UTC(), Call: j.Envelope.ID, Tracking: j.Envelope.Tracking,
 		Socket: s.Name, Processor: s.Processor, Module: j.Endpoint.Module, Task: s.Task, Attempt: j.attempt,
 	}
 }
@@ -191,8 +207,21 @@ func (n *news) add(j *job, it item) {
 		n.dropped++
 		return
 	}
-	data := it.appendJSON(make([]byte, 0, 512))
-	for _, ch := range socket.Channels(j.Endpoint.Socket, it.Channel) {
+	if n.place.of != j.Endpoint || n.place.channel != it.Channel {
+		s := j.Endpoint.Socket
+		n.place = place{j.Endpoint, it.Channel, socket.Channels(s, it.Channel), socket.Room(s)}
+	}
+	it.Room = n.place.room
+	if cap(n.page)-len(n.page) < newsItem {
+		n.page = make([]byte, 0, newsPage)
+	}
+	used := len(n.page)
+	data := it.appendJSON(n.page[used:used])
+	if used+len(data) <= cap(n.page) { // else it went elsewhere
+		n.page = n.page[:used+len(data)]
+	}
+	data = data[:len(data):len(data)]
+	for _, ch := range n.place.channels {
 		n.pending = append(n.pending, event.Message{Channel: ch, Data: data})
 	}
 	select {

@@ -27,9 +27,10 @@ func open(d *broker.Delivery) []*broker.Delivery {
 		return []*broker.Delivery{d} // a damaged one is for those who know what is no call
 	}
 	p := &parcel{delivery: d, open: len(msgs)}
-	out := make([]*broker.Delivery, len(msgs))
+	out, parts := make([]*broker.Delivery, len(msgs)), make([]part, len(msgs))
 	for i, m := range msgs {
-		out[i] = broker.NewDelivery(m, d.Queue, d.Redelivered, part{p, m})
+		parts[i] = part{p, m}
+		out[i] = broker.NewDelivery(m, d.Queue, d.Redelivered, &parts[i])
 		out[i].Companions = len(msgs) - 1
 	}
 	return out
@@ -42,17 +43,17 @@ type part struct {
 }
 
 // Ack counts; the last of a parcel acks it.
-func (p part) Ack(ctx context.Context) error { return p.of.settled(ctx, 1) }
+func (p *part) Ack(ctx context.Context) error { return p.of.settled(ctx, 1) }
 
 // Publish publishes what is to stand for the message.
-func (p part) Publish(ctx context.Context, msgs ...broker.Message) error {
+func (p *part) Publish(ctx context.Context, msgs ...broker.Message) error {
 	return p.of.delivery.Publish(ctx, msgs...)
 }
 
 // Release gives the message back alone, together with others of the parcel that
 // are given back at the same moment. Until it is published, the parcel is not
 // acked.
-func (p part) Release(context.Context) error {
+func (p *part) Release(context.Context) error {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
 	m := p.m

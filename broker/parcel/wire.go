@@ -120,6 +120,9 @@ func unpack(m broker.Message) ([]broker.Message, error) {
 		if part.Body, rest, err = cutNetstring(behind); err != nil {
 			return nil, err
 		}
+		if parts == nil { // they are about alike
+			parts = make([]broker.Message, 0, min(1+len(m.Body)/(len(m.Body)-len(rest)), most))
+		}
 		parts = append(parts, part)
 	}
 	if len(parts) == 0 {

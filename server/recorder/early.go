@@ -2,6 +2,8 @@ package recorder
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -24,29 +26,22 @@ const (
 	earlyMost = prefetch / 2
 )
 
-// early is a message about calls that have not begun.
+// early is a message about calls that have not begun. It is read when it has to
+// be: what ends a call tells all of it again.
 type early struct {
 	delivery *broker.Delivery
 	since    time.Time
-	calls    map[string]model.Call // those that were not written yet
+	left     int // how many of its calls were not written yet
 }
 
-// notBegun tells whether nothing is told but that calls are queued.
-func notBegun(calls []model.Call) bool {
-	for i := range calls {
-		if calls[i].State != model.Queued || calls[i].Attempt > 0 {
-			return false
+// hold lets a message about calls wait; mu is held.
+func (r *Recorder) hold(d *broker.Delivery, ids []string) {
+	e := &early{delivery: d, since: time.Now()}
+	for _, id := range ids {
+		if r.waiting[id] == nil { // else told twice, which one of them tells
+			r.waiting[id] = e
+			e.left++
 		}
-	}
-	return true
-}
-
-// hold lets a message wait; mu is held.
-func (r *Recorder) hold(d *broker.Delivery, calls []model.Call) {
-	e := &early{delivery: d, since: time.Now(), calls: make(map[string]model.Call, len(calls))}
-	for _, c := range calls {
-		e.calls[c.ID] = c
-		r.waiting[c.ID] = e
 	}
 	r.early = append(r.early, e)
 	select {
@@ -55,25 +50,48 @@ func (r *Recorder) hold(d *broker.Delivery, calls []model.Call) {
 	}
 }
 
+// beginning is that a call was queued, as its end needs it to be told.
+type beginning struct {
+	model.Call
+	early *early
+}
+
 // beginnings takes out what waits about the calls; mu is held.
-func (r *Recorder) beginnings(calls []model.Call) []model.Call {
-	var out []model.Call
+func (r *Recorder) beginnings(calls []model.Call) []beginning {
+	var out []beginning
 	for i := range calls {
-		if e := r.waiting[calls[i].ID]; e != nil {
-			out = append(out, r.leave(e, calls[i].ID))
+		id := calls[i].ID
+		e := r.waiting[id]
+		if e == nil {
+			continue
 		}
+		b := beginning{model.Call{ID: id, State: model.Queued}, e}
+		if calls[i].Worker == "" { // it may know little of the call
+			b.Call = e.of(id)
+		}
+		if out == nil {
+			out = make([]beginning, 0, len(calls)-i)
+		}
+		out = append(out, b)
+		r.leave(e, id)
 	}
 	return out
 }
 
-// leave takes one call out of a message that waits; mu is held.
-func (r *Recorder) leave(e *early, id string) model.Call {
-	c := e.calls[id]
-	delete(e.calls, id)
-	if r.waiting[id] == e {
-		delete(r.waiting, id)
+// of reads what a message tells of one call.
+func (e *early) of(id string) model.Call {
+	rec, _ := model.DecodeRecord(e.delivery.Body)
+	i := slices.IndexFunc(rec.Calls, func(c model.Call) bool { return c.ID == id })
+	if i < 0 { // it was there when the message was taken
+		return model.Call{ID: id, State: model.Queued}
 	}
-	return c
+	return rec.Calls[i]
+}
+
+// leave forgets that one call of a message waits; mu is held.
+func (r *Recorder) leave(e *early, id string) {
+	delete(r.waiting, id)
+	e.left--
 }
 
 // release writes what has waited for long enough, and acks messages of which
@@ -87,23 +105,44 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 		age = crowdAge
 	}
 	for i, e := range r.early {
-		if len(e.calls) > 0 && now.Sub(e.since) < age && len(r.early)-i <= earlyMost {
+		if e.left > 0 && now.Sub(e.since) < age && len(r.early)-i <= earlyMost {
 			left = append(left, e)
 			continue
 		}
-		if len(calls) > 0 && len(calls)+len(e.calls) > maxCalls {
+		if len(calls) > 0 && len(calls)+e.left > maxCalls {
 			r.store(ctx, done, nil, calls)
 			done, calls = nil, nil
 		}
-		for id := range e.calls {
-			calls = append(calls, r.leave(e, id))
+		rest, err := r.remaining(e)
+		if err != nil {
+			r.refuse(ctx, e.delivery, err)
+			continue
 		}
-		done = append(done, e.delivery)
+		calls, done = append(calls, rest...), append(done, e.delivery)
 	}
 	r.early = left
 	if len(done) > 0 {
 		r.store(ctx, done, nil, calls)
 	}
+}
+
+// remaining takes out the calls of a message that nothing more was told of; mu is held.
+func (r *Recorder) remaining(e *early) ([]model.Call, error) {
+	if e.left == 0 {
+		return nil, nil
+	}
+	rec, err := model.DecodeRecord(e.delivery.Body)
+	if err != nil {
+		maps.DeleteFunc(r.waiting, func(_ string, of *early) bool { return of == e })
+		return nil, err
+	}
+	return slices.DeleteFunc(rec.Calls, func(c model.Call) bool {
+		if r.waiting[c.ID] != e {
+			return true
+		}
+		r.leave(e, c.ID)
+		return false
+	}), nil
 }
 
 // age releases what nobody tells more about, until ctx ends. While nothing waits

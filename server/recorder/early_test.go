@@ -3,20 +3,38 @@ package recorder
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
 )
 
-// settler counts acks.
-type settler struct{ acked int }
+// settler counts acks, and what is published.
+type settler struct{ acked, published int }
+
+// writes is a history.
+type writes func([]model.Call) error
+
+func (w writes) RecordCalls(_ context.Context, calls []model.Call) error { return w(calls) }
+func (w writes) KeepBlobs(context.Context, ...model.BlobPart) error      { return nil }
 
 func (s *settler) Ack(context.Context) error                        { s.acked++; return nil }
 func (s *settler) Release(context.Context) error                    { return nil }
-func (s *settler) Publish(context.Context, ...broker.Message) error { return nil }
+func (s *settler) Publish(context.Context, ...broker.Message) error { s.published++; return nil }
+
+// told is a delivery that tells of the calls.
+func told(t *testing.T, s broker.Settler, calls ...model.Call) *broker.Delivery {
+	t.Helper()
+	msgs, err := socket.EncodeRecords(calls)
+	if err != nil || len(msgs) != 1 {
+		t.Fatal(len(msgs), err)
+	}
+	return broker.NewDelivery(msgs[0], socket.Records, false, s)
+}
 
 // TestACrowdWaitsLonger: few queued calls are soon in the history, many wait for
 // their ends, and none for ever.
@@ -37,12 +55,76 @@ func TestACrowdWaitsLonger(t *testing.T) {
 			calls = append(calls, model.Call{ID: fmt.Sprint(i), State: model.Queued})
 		}
 		s := &settler{}
+		r.take(t.Context(), []*broker.Delivery{told(t, s, calls...)})
 		r.mu.Lock()
-		r.hold(broker.NewDelivery(broker.Message{ID: "m"}, "q", false, s), calls)
 		r.release(t.Context(), time.Now().Add(c.waited))
 		r.mu.Unlock()
 		if got := len(h.calls) == c.calls && s.acked == 1; got != c.written {
 			t.Errorf("%d calls after %s: %d are written, %d messages acked", c.calls, c.waited, len(h.calls), s.acked)
 		}
+	}
+}
+
+// TestTheBeginningIsInTheEnd: what waited of a call is written with its end, in
+// full unless a worker tells the end, which knows all of it.
+func TestTheBeginningIsInTheEnd(t *testing.T) {
+	t.Parallel()
+	var written []model.Call
+	r := New(Config{History: writes(func(calls []model.Call) error { written = append(written, calls...); return nil }), Logger: testenv.Logger(t)})
+	s := &settler{}
+	a, b := model.Call{ID: "a", State: model.Queued, Origin: "anna"}, model.Call{ID: "b", State: model.Queued, Origin: "bert"}
+	r.take(t.Context(), []*broker.Delivery{told(t, s, a, b)})
+	r.take(t.Context(), []*broker.Delivery{
+		told(t, s, model.Call{ID: "a", State: model.Succeeded, Worker: "w", Origin: "anna"}),
+		told(t, s, model.Call{ID: "b", State: model.Cancelled}),
+	})
+	if s.acked != 3 || len(r.waiting) > 0 || len(r.early) > 0 {
+		t.Errorf("%d of 3 messages are acked, %d calls wait in %d", s.acked, len(r.waiting), len(r.early))
+	}
+	var have []string
+	for _, c := range written {
+		have = append(have, fmt.Sprint(c.ID, " ", c.State, " ", c.Origin))
+	}
+	if want := []string{"a queued ", "b queued bert", "a succeeded anna", "b cancelled "}; !slices.Equal(have, want) {
+		t.Errorf("written are %q, want %q", have, want)
+	}
+}
+
+// TestARefusedEndLeavesTheBeginning: when what ends a call cannot be written, the
+// history has at least all that was known before.
+func TestARefusedEndLeavesTheBeginning(t *testing.T) {
+	t.Parallel()
+	var written []model.Call
+	r := New(Config{Logger: testenv.Logger(t), Unavailable: func(error) bool { return false }, History: writes(func(calls []model.Call) error {
+		if slices.ContainsFunc(calls, func(c model.Call) bool { return c.State == model.Succeeded }) {
+			return errUnfit
+		}
+		written = append(written, calls...)
+		return nil
+	})})
+	s := &settler{}
+	r.take(t.Context(), []*broker.Delivery{told(t, s, model.Call{ID: "a", State: model.Queued, Origin: "anna"})})
+	r.take(t.Context(), []*broker.Delivery{told(t, s, model.Call{ID: "a", State: model.Succeeded, Worker: "w"})})
+	if len(written) != 1 || written[0].Origin != "anna" {
+		t.Errorf("written is %+v", written)
+	}
+	if s.acked != 2 || s.published != 1 { // what is put into the dead letters is acked, too
+		t.Errorf("%d messages are acked and %d went to the dead letters", s.acked, s.published)
+	}
+}
+
+// TestABrokenBeginning: what cannot be read when its time comes is not acked as if
+// it were written.
+func TestABrokenBeginning(t *testing.T) {
+	t.Parallel()
+	r := New(Config{History: writes(func([]model.Call) error { return nil }), Logger: testenv.Logger(t)})
+	s := &settler{}
+	body := []byte(`{"calls":[{"id":"a","state":"queued","created":"yesterday"}]}`)
+	r.take(t.Context(), []*broker.Delivery{broker.NewDelivery(broker.Message{ID: "m", Body: body}, socket.Records, false, s)})
+	r.mu.Lock()
+	r.release(t.Context(), time.Now().Add(2*earlyAge))
+	r.mu.Unlock()
+	if s.published != 1 || len(r.waiting) > 0 || len(r.early) > 0 {
+		t.Errorf("%d messages went to the dead letters, %d calls wait in %d", s.published, len(r.waiting), len(r.early))
 	}
 }

@@ -106,19 +106,22 @@ func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 	ds = r.keep(ctx, ds)
 	var told []*broker.Delivery
 	var calls []model.Call
-	for _, d := range ds {
-		rec, err := model.DecodeRecord(d.Body)
-		switch {
-		case err != nil:
-			r.refuse(ctx, d, err)
+	for i, d := range ds {
+		if ids, queued := model.QueuedCalls(d.Body); queued && !d.Redelivered {
+			r.hold(d, ids)
 			continue
-		case !d.Redelivered && notBegun(rec.Calls):
-			r.hold(d, rec.Calls)
+		}
+		rec, err := model.DecodeRecord(d.Body)
+		if err != nil {
+			r.refuse(ctx, d, err)
 			continue
 		}
 		if len(calls) > 0 && len(calls)+len(rec.Calls) > maxCalls {
 			r.write(ctx, told, calls)
 			told, calls = nil, nil
+		}
+		if calls == nil { // messages are about alike
+			calls = make([]model.Call, 0, max(len(rec.Calls), min(len(rec.Calls)*(len(ds)-i), maxCalls)))
 		}
 		told, calls = append(told, d), append(calls, rec.Calls...)
 	}
@@ -176,10 +179,14 @@ func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery, calls []mod
 // store writes calls, and what was told of them before, until the database has
 // them. When it refuses a batch, the messages are written one by one, so that one
 // bad record stops no other.
-func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before, calls []model.Call) {
+func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before []beginning, calls []model.Call) {
 	var err error
 	if len(calls) > 0 {
-		err = r.record(ctx, append(before, calls...))
+		all := make([]model.Call, 0, len(before)+len(calls))
+		for i := range before {
+			all = append(all, before[i].Call)
+		}
+		err = r.record(ctx, append(all, calls...))
 	}
 	switch {
 	case err == nil:
@@ -191,9 +198,9 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before, cal
 	case len(ds) == 1 && len(before) == 0:
 		r.refuse(ctx, ds[0], err)
 	default:
-		for i := range before {
-			if err := r.record(ctx, before[i:i+1]); err != nil {
-				r.log.Error("a record is refused", "call_id", before[i].ID, "err", err)
+		for _, b := range before { // in full: what ends it may be what is refused
+			if err := r.record(ctx, []model.Call{b.early.of(b.ID)}); err != nil {
+				r.log.Error("a record is refused", "call_id", b.ID, "err", err)
 			}
 		}
 		for _, d := range ds {
