@@ -78,6 +78,8 @@ type CallFilter struct {
 	Socket     string      // only calls of this socket
 	State      model.State // only calls in this state
 	Run        string      // only calls of this run (tracking)
+	Since      time.Time   // only calls that were made then or later
+	Until      time.Time   // only calls that were made before
 	Unfinished bool        // only calls that have not ended
 	Ascending  bool        // oldest first; else newest first
 	Exact      bool        // count all in total, beyond 10,000, too
@@ -133,6 +135,7 @@ func (c *Client) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call
 			q.Set(k, v)
 		}
 	}
+	setPeriod(q, f.Since, f.Until)
 	if f.Unfinished {
 		q.Set("unfinished", "true")
 	}
@@ -145,6 +148,15 @@ func (c *Client) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call
 	var out model.Page[model.Call]
 	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls", query: q, out: &out})
 	return out, err
+}
+
+// setPeriod puts the ends of a period into a query, where there are any.
+func setPeriod(q url.Values, since, until time.Time) {
+	for k, t := range map[string]time.Time{"since": since, "until": until} {
+		if !t.IsZero() {
+			q.Set(k, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
 }
 
 // Result returns the outcome of a call, waiting up to wait for its end. An

@@ -17,6 +17,7 @@ type DeadFilter struct {
 	State  model.State // only calls in this state: dead, failed or expired
 	Error  string      // only calls with a failure of this type
 	Since  time.Time   // only calls that ended then or later
+	Until  time.Time   // only calls that ended before
 	Limit  int         // size of the page, at most MaxPage; 0 is the server's default
 	Cursor string      // continue behind an earlier page
 }
@@ -52,9 +53,7 @@ func (c *Client) Dead(ctx context.Context, f DeadFilter) (model.Page[model.Call]
 			q.Set(k, v)
 		}
 	}
-	if !f.Since.IsZero() {
-		q.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
-	}
+	setPeriod(q, f.Since, f.Until)
 	var out model.Page[model.Call]
 	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/dead", query: q, out: &out})
 	return out, err

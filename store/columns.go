@@ -18,6 +18,9 @@ const stampLayout = "2006-01-02T15:04:05.000000Z"
 // SQLite. It travels as text to both, and so has one precision on both.
 type stamp time.Time
 
+// endOfTime is the last time that a stamp has.
+var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+
 // now is the present, as exact as the database keeps it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
@@ -31,7 +34,7 @@ func (s stamp) String() string {
 	case t.Year() < 1:
 		t = time.Time{}
 	case t.Year() > 9999:
-		t = time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+		t = endOfTime
 	}
 	return t.Format(stampLayout)
 }

@@ -60,6 +60,7 @@ type DeadFilter struct {
 	State   model.State
 	Error   string    // the type of the failure
 	Since   time.Time // died then or later
+	Until   time.Time // died earlier
 	List
 }
 
@@ -72,9 +73,7 @@ func (f DeadFilter) apply(q *gorm.DB) *gorm.DB {
 	if f.Network != "" {
 		q = q.Where("network = ?", f.Network)
 	}
-	if !f.Since.IsZero() {
-		q = q.Where("died >= ?", stamp(f.Since))
-	}
+	q = within(q, "died", f.Since, f.Until)
 	if f.Run != "" { // a small part of the list
 		q = q.Where("call_id IN (SELECT id FROM calls WHERE tracking = ?)", f.Run)
 	}

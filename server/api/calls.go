@@ -44,13 +44,19 @@ type callsIn struct {
 	Run        string      `query:"run" maxLength:"255" doc:"Only calls of this run"`
 	Unfinished bool        `query:"unfinished" doc:"Only calls that have not ended"`
 	Exact      bool        `query:"exact" doc:"Count all in total; without it, no further than to 10,000: at_least is true when there are more"`
+	Since      string      `query:"since" maxLength:"64" doc:"Only calls that were made then or later: a time (RFC 3339) or how long ago (5m)"`
+	Until      string      `query:"until" maxLength:"64" doc:"Only calls that were made before: a time (RFC 3339) or how long ago (5m)"`
 	Order      string      `query:"order" enum:"asc,desc" default:"desc" doc:"Newest first (desc) or oldest first (asc)"`
 }
 
 func (a *API) listCalls(ctx context.Context, in *callsIn) (*body[model.Page[model.Call]], error) {
+	since, until, err := between(in.Since, in.Until)
+	if err != nil {
+		return nil, err
+	}
 	page, err := a.cfg.Store.Calls(ctx, store.CallFilter{
 		Network: in.Network, Socket: in.Socket, State: in.State, Run: in.Run, Unfinished: in.Unfinished,
-		Ascending: in.Order == "asc", Exact: in.Exact, List: in.list(),
+		Since: since, Until: until, Ascending: in.Order == "asc", Exact: in.Exact, List: in.list(),
 	})
 	return &body[model.Page[model.Call]]{page}, err
 }

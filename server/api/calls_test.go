@@ -308,6 +308,20 @@ func TestCalls(t *testing.T) {
 	if page, err := b.c.Calls(ctx, client.CallFilter{Run: "run", State: model.Succeeded, Ascending: true}); err != nil || len(page.Items) != 2 || page.Items[0].ID != "a" {
 		t.Fatalf("%+v, %v", page, err)
 	}
+	for _, c := range []struct {
+		f    client.CallFilter
+		want int64
+	}{
+		{client.CallFilter{Since: now.Add(time.Microsecond)}, 0},
+		{client.CallFilter{Since: now, Until: now.Add(time.Microsecond)}, 3},
+		{client.CallFilter{Until: now}, 0},
+		{client.CallFilter{Until: now.Add(time.Hour), State: model.Running, Exact: true}, 1},
+	} {
+		if page, err := b.c.Calls(ctx, c.f); err != nil || page.Total != c.want {
+			t.Errorf("%+v: %d calls, want %d: %v", c.f, page.Total, c.want, err)
+		}
+	}
+	wants(t, second(b.c.Calls(ctx, client.CallFilter{Since: now, Until: now})), client.CodeInvalid, "until=", "is not after since=", "no time is between", "give an earlier since")
 	if tree, err := b.c.Tree(ctx, "b"); err != nil || len(tree) != 2 {
 		t.Fatalf("%+v, %v", tree, err)
 	}

@@ -48,16 +48,19 @@ type deadIn struct {
 	Run    string      `query:"run" maxLength:"255" doc:"Only calls of this run"`
 	State  model.State `query:"state" enum:"dead,failed,expired" doc:"Only calls in this state"`
 	Error  string      `query:"error" maxLength:"255" doc:"Only calls with a failure of this type, for example ValueError"`
-	Since  string      `query:"since" maxLength:"64" doc:"Only calls that ended since: a time (RFC 3339) or how long ago (5m)"`
+	Since  string      `query:"since" maxLength:"64" doc:"Only calls that ended then or later: a time (RFC 3339) or how long ago (5m)"`
+	Until  string      `query:"until" maxLength:"64" doc:"Only calls that ended before: a time (RFC 3339) or how long ago (5m)"`
 }
 
 func (a *API) listDead(ctx context.Context, in *deadIn) (*body[model.Page[model.Call]], error) {
-	f := store.DeadFilter{Network: in.Network, Socket: in.Socket, Run: in.Run, State: in.State, Error: in.Error, List: in.list()}
-	var err error
-	if f.Since, err = sinceTime(in.Since); err != nil {
+	since, until, err := between(in.Since, in.Until)
+	if err != nil {
 		return nil, err
 	}
-	page, err := a.cfg.Store.Dead(ctx, f)
+	page, err := a.cfg.Store.Dead(ctx, store.DeadFilter{
+		Network: in.Network, Socket: in.Socket, Run: in.Run, State: in.State, Error: in.Error,
+		Since: since, Until: until, List: in.list(),
+	})
 	return &body[model.Page[model.Call]]{page}, err
 }
 

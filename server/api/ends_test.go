@@ -100,6 +100,9 @@ func TestDeadLetters(t *testing.T) {
 	if err != nil || len(page.Items) != 1 || page.Items[0].ID != "a" {
 		t.Fatalf("%+v, %v", page, err)
 	}
+	if page, err = b.c.Dead(ctx, client.DeadFilter{Until: time.Now().Add(-time.Minute)}); err != nil || page.Total != 0 {
+		t.Fatalf("%+v, %v", page, err)
+	}
 	two := []json.RawMessage{value("1"), value("2")}
 	wants(t, second(b.c.EditDead(ctx, "a", client.Edit{Args: &two})), client.CodeInvalid, "at most 1")
 	wants(t, second(b.c.EditDead(ctx, "a", client.Edit{})), client.CodeInvalid, "nothing to change")

@@ -48,7 +48,7 @@ type streamOut struct {
 }
 
 func (a *API) listen(ctx context.Context, in *listenIn) (*streamOut, error) {
-	since, err := sinceTime(in.Since)
+	since, err := timeOf("since", in.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -84,19 +84,6 @@ func (a *API) listen(ctx context.Context, in *listenIn) (*streamOut, error) {
 			a.log.DebugContext(ctx, "listener gone", "err", err)
 		}
 	}}, nil
-}
-
-func sinceTime(text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return time.Now().Add(-d), nil
-	}
-	return time.Time{}, invalid(fmt.Sprintf("since=%.64q is neither a time nor a duration", text), "write 2026-01-31T08:00:00Z, or 5m for five minutes ago")
 }
 
 // listener is one open event stream.

@@ -86,7 +86,7 @@ func TestPlans(t *testing.T) {
 	t.Cleanup(func() { _ = told.Close() })
 	page := store.List{Limit: 50}
 	before := base.Add(days / 2 * day)
-	for what, do := range map[string]func() error{
+	asks := map[string]func() error{
 		"call":   func() error { _, err := told.Call(ctx, c.ID); return err },
 		"newest": func() error { _, err := told.Calls(ctx, store.CallFilter{Network: "default", List: page}); return err },
 		"newest of a socket": func() error {
@@ -131,7 +131,30 @@ func TestPlans(t *testing.T) {
 			_, err := told.Arrive(ctx, []store.Arrival{{ID: c.ID, Socket: "s", Needs: []string{"x"}, Argument: "x", Value: []byte("1"), Tracking: c.Tracking}})
 			return err
 		},
+	}
+	short := map[string]bool{} // what is about a quarter of a day
+	for what, f := range map[string]store.CallFilter{
+		"few of a state, lately":          {State: model.Dead, Since: base.Add(days*day - 6*time.Hour)},
+		"few of a state, at first":        {State: model.Dead, Until: base.Add(6 * time.Hour)},
+		"few of a state, then":            {State: model.Dead, Since: before, Until: before.Add(6 * time.Hour)},
+		"of a state and a socket, lately": {State: model.Succeeded, Socket: "s7", Since: base.Add(days*day - 6*time.Hour), Exact: true},
 	} {
+		f.Network, f.Limit, short[what] = "default", 1, true
+		asks[what] = func() error { _, err := told.Calls(ctx, f); return err }
+		// A connection that was first asked for a long time keeps its plans.
+		wide := f
+		if !f.Since.IsZero() {
+			wide.Since = base
+		}
+		if !f.Until.IsZero() {
+			wide.Until = base.Add(days * day)
+		}
+		for range 7 {
+			_, err := told.Calls(ctx, wide)
+			must(t, err)
+		}
+	}
+	for what, do := range asks {
 		heard = nil
 		for range 7 { // the plans of prepared statements change after a few
 			must(t, do())
@@ -148,6 +171,10 @@ func TestPlans(t *testing.T) {
 				problem = fmt.Sprintf("it reads %.0f rows", rows)
 			case narrow[what] && tables > 4:
 				problem = fmt.Sprintf("it looks into %d partitions", tables)
+			case short[what] && rows > perDay/4+1:
+				problem = fmt.Sprintf("it reads %.0f rows, of times that were not asked for", rows)
+			case short[what] && len(p.Plan.scans()) > 0:
+				problem = fmt.Sprintf("it reads from end to end %s", p.Plan.scans())
 			}
 			if problem != "" && !told[p.Query] {
 				told[p.Query] = true
@@ -187,6 +214,18 @@ func (n node) reads() (tables int, rows float64) {
 		tables, rows = tables+t, rows+r
 	}
 	return tables, rows
+}
+
+// scans lists the partitions of the history that were read from end to end.
+func (n node) scans() []string {
+	var out []string
+	if n.Type == "Seq Scan" && partition.MatchString(n.Relation) && (n.Rows+n.Removed)*n.Loops > 0 {
+		out = append(out, n.Relation)
+	}
+	for _, p := range n.Plans {
+		out = append(out, p.scans()...)
+	}
+	return out
 }
 
 var partition = regexp.MustCompile(`^(calls|call_logs|call_parents|events)_[0-9]{8}$`)

@@ -215,6 +215,57 @@ func callPaging(t *testing.T, b *bundle) {
 	equal(t, "large calls", walk(f), []string{"large2", "large1", "large0"})
 }
 
+// callPeriod: calls of a time, with other filters, in pages and counted.
+func callPeriod(t *testing.T, b *bundle) {
+	var all []model.Call
+	for i := range 30 {
+		c := record(fmt.Sprintf("c%02d", i), []model.State{model.Dead, model.Queued}[i%2], 1)
+		c.Socket, c.Created = fmt.Sprintf("s%d", i%3), *at(i / 3) // three at the same time
+		all = append(all, c)
+	}
+	must(t, b.RecordCalls(b.ctx, all))
+	for _, c := range []struct {
+		name string
+		f    store.CallFilter
+		keep func(i int) bool
+	}{
+		{"since", store.CallFilter{Since: *at(4)}, func(i int) bool { return i >= 12 }},
+		{"until", store.CallFilter{Until: *at(4)}, func(i int) bool { return i < 12 }},
+		{"since and until", store.CallFilter{Since: *at(2), Until: *at(6)}, func(i int) bool { return i >= 6 && i < 18 }},
+		{"since a while before", store.CallFilter{Since: at(4).Add(-time.Millisecond)}, func(i int) bool { return i >= 12 }},
+		{"since a while after", store.CallFilter{Since: at(4).Add(time.Millisecond)}, func(i int) bool { return i >= 15 }},
+		{"in another zone", store.CallFilter{Since: at(4).In(time.FixedZone("", -9*3600))}, func(i int) bool { return i >= 12 }},
+		{"none", store.CallFilter{Since: *at(4), Until: *at(4)}, func(int) bool { return false }},
+		{"of a socket", store.CallFilter{Network: "default", Socket: "s1", Since: *at(2), Until: *at(6)}, func(i int) bool { return i%3 == 1 && i >= 6 && i < 18 }},
+		{"in a state", store.CallFilter{State: model.Dead, Since: *at(4)}, func(i int) bool { return i%2 == 0 && i >= 12 }},
+		{"unfinished, of a run", store.CallFilter{Run: "run", Unfinished: true, Until: *at(4)}, func(i int) bool { return i%2 == 1 && i < 12 }},
+	} {
+		want := []string{}
+		for i := range all {
+			if c.keep(i) {
+				want = append(want, all[i].ID)
+			}
+		}
+		for _, exact := range []bool{false, true} {
+			f := c.f
+			f.Exact, f.Ascending, f.Limit = exact, exact, 5
+			have := []string{}
+			for {
+				page := got(b.Calls(b.ctx, f))(t)
+				equal(t, c.name+": total", []any{page.Total, page.AtLeast}, []any{int64(len(want)), false})
+				have = append(have, ids(page.Items)...)
+				if f.Cursor = page.Next; f.Cursor == "" {
+					break
+				}
+			}
+			if !f.Ascending {
+				slices.Reverse(have)
+			}
+			equal(t, c.name, have, want)
+		}
+	}
+}
+
 // callTree: all that descends from a call, through joins too, parents first.
 func callTree(t *testing.T, b *bundle) {
 	made := func(id, run string, second int, parents ...string) model.Call {

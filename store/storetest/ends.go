@@ -32,6 +32,8 @@ func callDead(t *testing.T, b *bundle) {
 	equal(t, "with an error", list(store.DeadFilter{Error: "Value"}), []string{"b"})
 	equal(t, "with an odd error", list(store.DeadFilter{Error: `Odd"<%_`}), []string{"c"})
 	equal(t, "since", list(store.DeadFilter{Since: *at(2)}), []string{"c", "b"})
+	equal(t, "until", list(store.DeadFilter{Until: *at(2)}), []string{"a"})
+	equal(t, "since and until", list(store.DeadFilter{Since: *at(2), Until: *at(3)}), []string{"b"})
 	page := got(b.Dead(b.ctx, store.DeadFilter{List: store.List{Limit: 2}}))(t)
 	equal(t, "first page", []any{ids(page.Items), page.Total}, []any{[]string{"c", "b"}, int64(3)})
 	page = got(b.Dead(b.ctx, store.DeadFilter{List: store.List{Limit: 2, Cursor: page.Next}}))(t)

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"CallFacts":   callFacts,
 		"CallUnfit":   callUnfit,
 		"CallPaging":  callPaging,
+		"CallPeriod":  callPeriod,
 		"CallCount":   callCount,
 		"CallTree":    callTree,
 		"CallReopen":  callReopen,

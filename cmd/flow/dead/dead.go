@@ -35,11 +35,11 @@ history that the server keeps (which it keeps of those that died in any case).`
 // filter chooses dead letters.
 type filter struct {
 	Socket, Run, State, Error string
-	Since                     time.Duration
+	Period                    flags.Period
 }
 
 // names of the filter's options.
-var filterNames = []string{"socket", "run", "state", "error", "since"}
+var filterNames = append([]string{"socket", "run", "state", "error"}, flags.PeriodNames...)
 
 func (s *filter) add(cmd *cobra.Command, f *factory.Factory) {
 	set := cmd.Flags()
@@ -47,19 +47,16 @@ func (s *filter) add(cmd *cobra.Command, f *factory.Factory) {
 	set.StringVar(&s.Run, "run", "", "only calls of this run (tracking)")
 	flags.Choice(cmd, &s.State, "state", "", "", "only calls in this state", string(model.Dead), string(model.Failed), string(model.Expired))
 	set.StringVar(&s.Error, "error", "", "only calls with a failure of this type, for example ValueError")
-	set.DurationVar(&s.Since, "since", 0, "only calls that ended within this time, for example 1h")
+	s.Period.Add(cmd, "ended")
 	complete.Option(cmd, f, "socket", complete.Sockets)
 }
 
 func (s *filter) of(now time.Time) (client.DeadFilter, error) {
-	if s.Since < 0 {
-		return client.DeadFilter{}, exit.Usagef("--since cannot be negative")
-	}
-	out := client.DeadFilter{Socket: s.Socket, Run: s.Run, State: model.State(s.State), Error: s.Error, Limit: client.MaxPage}
-	if s.Since > 0 {
-		out.Since = now.Add(-s.Since)
-	}
-	return out, nil
+	since, until, err := s.Period.Between(now)
+	return client.DeadFilter{
+		Socket: s.Socket, Run: s.Run, State: model.State(s.State), Error: s.Error,
+		Since: since, Until: until, Limit: client.MaxPage,
+	}, err
 }
 
 // choice is the calls that a command is about: those named, or all that fit.

@@ -20,6 +20,7 @@ import (
 type CallsOptions struct {
 	*factory.Factory
 	Filter         client.CallFilter
+	Period         flags.Period
 	State          string
 	Page, Rows     int
 	All            bool
@@ -36,6 +37,7 @@ func NewCmdCalls(f *factory.Factory, runF func(context.Context, *CallsOptions) e
 		Short: "List calls, the newest first",
 		Example: `  flow ls calls --socket pyfi.processors.sample.do_this --state failed
   flow ls calls -u
+  flow ls calls --since 2h --until 30m
   flow ls calls --run 01890a5d-ac96-774b-bcce-b302099a8057 -a -o json`,
 		Args: flags.None,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,6 +51,7 @@ func NewCmdCalls(f *factory.Factory, runF func(context.Context, *CallsOptions) e
 	set.StringVarP(&o.Filter.Socket, "socket", "s", "", "only calls of this socket")
 	flags.Choice(cmd, &o.State, "state", "", "", "only calls in this state", states()...)
 	set.StringVar(&o.Filter.Run, "run", "", "only calls of this run (tracking)")
+	o.Period.Add(cmd, "were made")
 	set.BoolVarP(&o.Filter.Unfinished, "unfinished", "u", false, "only calls that have not ended")
 	set.BoolVarP(&o.Filter.Ascending, "ascend", "a", false, "the oldest first")
 	set.IntVarP(&o.Page, "page", "p", 1, "which page, from 1")
@@ -77,6 +80,10 @@ func states() []string {
 func callsRun(ctx context.Context, o *CallsOptions) error {
 	if o.Page < 1 || o.Rows < 1 {
 		return exit.Usagef("--page and --rows begin at 1")
+	}
+	var err error
+	if o.Filter.Since, o.Filter.Until, err = o.Period.Between(o.Now()); err != nil {
+		return err
 	}
 	o.Filter.State = model.State(o.State)
 	if o.IDs {

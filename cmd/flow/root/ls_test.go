@@ -3,8 +3,10 @@ package root
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
@@ -122,7 +124,21 @@ func TestCallFilters(t *testing.T) {
 	if line := a.last().Line; line != want {
 		t.Errorf("asked %s, want %s", line, want)
 	}
-	for _, bad := range []string{"-p 0", "-r 0", "-r -1", "--all -p 2", "-i -o json"} {
+	before := time.Now()
+	got = a.run("ls", "calls", "--since", "2h", "--until", "2026-03-01")
+	if got.code != 2 {
+		t.Errorf("a period that ends before it begins: %+v", got)
+	}
+	got = a.run("ls", "calls", "--since", "2h", "--until", "2999-03-01")
+	asked, err := url.Parse(strings.TrimPrefix(a.last().Line, "GET "))
+	if got.code != 0 || err != nil {
+		t.Fatal(got, err)
+	}
+	since, err := time.Parse(time.RFC3339Nano, asked.Query().Get("since"))
+	if ago := before.Sub(since); err != nil || ago > 2*time.Hour || ago < 2*time.Hour-time.Minute || asked.Query().Get("until") != "2999-03-01T00:00:00Z" {
+		t.Errorf("asked %s: %v", asked, err)
+	}
+	for _, bad := range []string{"--since yesterday", "-p 0", "-r 0", "-r -1", "--all -p 2", "-i -o json"} {
 		if got := a.run(append([]string{"ls", "calls"}, strings.Fields(bad)...)...); got.code != 2 {
 			t.Errorf("ls calls %s: %+v", bad, got)
 		}
