@@ -59,7 +59,6 @@ func (f *flow) placed(ctx context.Context, r *report, name, task string, n int) 
 	if out, err := f.api.SubmitWait(ctx, client.Submission{Socket: name, Args: []json.RawMessage{json.RawMessage(payload)}}, 30*time.Second); err != nil || out.State != model.Succeeded {
 		return fmt.Errorf("warm up: it is %s, %w", out.State, err)
 	}
-	ended := int64(1)
 	for range f.b.growth.rounds {
 		was, began := used(f.pids()), time.Now()
 		last, err := f.submit(ctx, f.b.growth.placed, func(int) string { return name })
@@ -69,8 +68,7 @@ func (f *flow) placed(ctx context.Context, r *report, name, task string, n int) 
 		if err := f.ends(ctx, last); err != nil {
 			return err
 		}
-		ended += int64(f.b.growth.placed)
-		if err := f.recorded(ctx, name, ended); err != nil {
+		if err := f.recorded(ctx, name, began, int64(f.b.growth.placed)); err != nil {
 			return err
 		}
 		rate := float64(f.b.growth.placed) / time.Since(began).Seconds()

@@ -29,18 +29,18 @@ func (b *bench) growQueued(name string, n int) measurement {
 		defer stop()
 		watched := make(chan struct{})
 		go func() { defer close(watched); f.watchMemory(watching, r, name+"_memory") }()
-		began := time.Now()
+		submitted := time.Now()
 		if _, err := f.submit(ctx, n, func(int) string { return noop }); err != nil {
 			return err
 		}
-		r.add(name+"_submit", "calls/s", float64(n)/time.Since(began).Seconds())
-		fmt.Fprintf(os.Stderr, "%-32s %d calls wait after %.0f s\n", name, n, time.Since(began).Seconds())
+		r.add(name+"_submit", "calls/s", float64(n)/time.Since(submitted).Seconds())
+		fmt.Fprintf(os.Stderr, "%-32s %d calls wait after %.0f s\n", name, n, time.Since(submitted).Seconds())
 
 		was, began := used(f.pids()), time.Now()
 		if _, err := f.api.StartProcessor(ctx, processorName); err != nil {
 			return err
 		}
-		if err := f.workedOff(ctx, int64(n), b.growth.backlog); err != nil {
+		if err := f.workedOff(ctx, submitted, int64(n), b.growth.backlog); err != nil {
 			return err
 		}
 		rate := float64(n) / time.Since(began).Seconds()
@@ -71,8 +71,9 @@ func (f *flow) resting() (bool, error) {
 }
 
 // workedOff waits until the queue is empty, which is asked of the broker as it
-// costs nothing, and then until the history has the end of all n calls.
-func (f *flow) workedOff(ctx context.Context, n int64, limit time.Duration) error {
+// costs nothing, and then until the history has the end of all n calls that were
+// made since.
+func (f *flow) workedOff(ctx context.Context, since time.Time, n int64, limit time.Duration) error {
 	err := until(ctx, limit, 250*time.Millisecond, func() (bool, error) {
 		queues, err := f.api.Depth(ctx, queueName)
 		waiting := int64(0)
@@ -85,7 +86,7 @@ func (f *flow) workedOff(ctx context.Context, n int64, limit time.Duration) erro
 		return fmt.Errorf("work off the backlog: %w", err)
 	}
 	return until(ctx, roundLimit, 250*time.Millisecond, func() (bool, error) {
-		have, err := f.ended(ctx, noop)
+		have, err := f.ended(ctx, noop, since)
 		return have >= n, err
 	})
 }

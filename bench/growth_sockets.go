@@ -137,10 +137,6 @@ func (f *flow) overAll(ctx context.Context, r *report, n int, name, base string)
 func (f *flow) spread(ctx context.Context, n, calls int) (rate float64, cpu cost, err error) {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
-	before, err := f.succeeded(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
 	was, began := used(f.pids()), time.Now()
 	last, err := f.submit(ctx, calls, func(i int) string { return many(i % n).Name })
 	if err != nil {
@@ -149,10 +145,7 @@ func (f *flow) spread(ctx context.Context, n, calls int) (rate float64, cpu cost
 	if err := f.ends(ctx, last); err != nil {
 		return 0, nil, err
 	}
-	err = until(ctx, roundLimit, 50*time.Millisecond, func() (bool, error) {
-		have, err := f.succeeded(ctx)
-		return have >= before+int64(calls), err
-	})
+	err = f.recorded(ctx, "", began, int64(calls))
 	return float64(calls) / time.Since(began).Seconds(), f.only(used(f.pids()).since(was, calls)), err
 }
 
@@ -164,9 +157,6 @@ func (f *flow) only(c cost) cost {
 	}
 	return c
 }
-
-// succeeded counts the calls of all sockets that succeeded.
-func (f *flow) succeeded(ctx context.Context) (int64, error) { return f.ended(ctx, "") }
 
 // idleWith measures the processor time while nothing happens.
 func (f *flow) idleWith(ctx context.Context, r *report, name string) error {
