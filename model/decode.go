@@ -2,14 +2,16 @@ package model
 
 import (
 	"encoding/json"
+
+	"github.com/elasticcode/flow/model/quickjson"
 )
 
 // DecodeEnvelope reads a call from the wire, as encoding/json does. The values
 // share the memory of data.
 func DecodeEnvelope(data []byte) (Envelope, error) {
-	p := parser{b: data}
-	e := p.envelope()
-	if p.end() {
+	p := quickjson.NewParser(data)
+	e := envelope(&p)
+	if p.End() {
 		return e, nil
 	}
 	e = Envelope{}
@@ -17,48 +19,48 @@ func DecodeEnvelope(data []byte) (Envelope, error) {
 	return e, err
 }
 
-func (p *parser) envelope() (e Envelope) {
-	p.need('{')
-	for first := true; p.more(&first, '}'); {
-		switch string(p.key()) {
+func envelope(p *quickjson.Parser) (e Envelope) {
+	p.Need('{')
+	for first := true; p.More(&first, '}'); {
+		switch string(p.Key()) {
 		case "id":
-			e.ID = p.text("")
+			e.ID = p.Text("")
 		case "tracking":
-			e.Tracking = p.text(e.ID)
+			e.Tracking = p.Text(e.ID)
 		case "parents":
-			e.Parents = p.texts()
+			e.Parents = p.Texts()
 		case "network":
-			e.Network = p.text(DefaultNetwork)
+			e.Network = p.Text(DefaultNetwork)
 		case "socket":
-			e.Socket = p.text("")
+			e.Socket = p.Text("")
 		case "args":
-			e.Args = p.values()
+			e.Args = p.Values()
 		case "kwargs":
-			e.Kwargs = p.named()
+			e.Kwargs = p.Named()
 		case "refs":
-			p.rare(&e.Refs)
+			p.Rare(&e.Refs)
 		case "argument":
-			e.Argument = p.text("")
+			e.Argument = p.Text("")
 		case "priority":
-			e.Priority = Priority(p.text(""))
+			e.Priority = Priority(p.Text(""))
 		case "plug":
-			e.Plug = p.text("")
+			e.Plug = p.Text("")
 		case "attempt":
-			e.Attempt = p.number()
+			e.Attempt = p.Number()
 		case "crashes":
-			e.Crashes = p.number()
+			e.Crashes = p.Number()
 		case "before":
-			e.Before = p.number()
+			e.Before = p.Number()
 		case "deadline":
-			e.Deadline = p.time()
+			e.Deadline = p.Time()
 		case "due":
-			e.Due = p.time()
+			e.Due = p.Time()
 		case "origin":
-			e.Origin = p.text("")
+			e.Origin = p.Text("")
 		case "created":
-			e.Created = p.moment()
+			e.Created = p.Moment()
 		default:
-			p.fail()
+			p.Fail()
 		}
 	}
 	return e
@@ -67,9 +69,9 @@ func (p *parser) envelope() (e Envelope) {
 // DecodeRecord reads a record, as encoding/json does. The values share the
 // memory of data.
 func DecodeRecord(data []byte) (Record, error) {
-	p := parser{b: data}
-	r := p.record()
-	if p.end() {
+	p := quickjson.NewParser(data)
+	r := record(&p)
+	if p.End() {
 		return r, nil
 	}
 	r = Record{}
@@ -77,18 +79,18 @@ func DecodeRecord(data []byte) (Record, error) {
 	return r, err
 }
 
-func (p *parser) record() (r Record) {
-	p.need('{')
-	for first := true; p.more(&first, '}'); {
-		if string(p.key()) != "calls" {
-			p.fail()
+func record(p *quickjson.Parser) (r Record) {
+	p.Need('{')
+	for first := true; p.More(&first, '}'); {
+		if string(p.Key()) != "calls" {
+			p.Fail()
 			break
 		}
-		p.need('[')
-		r.Calls = make([]Call, 0, 1+len(p.b)/512)
+		p.Need('[')
+		r.Calls = make([]Call, 0, 1+p.Len()/512)
 		before := &Call{}
-		for first := true; p.more(&first, ']'); {
-			r.Calls = append(r.Calls, p.call(before))
+		for first := true; p.More(&first, ']'); {
+			r.Calls = append(r.Calls, call(p, before))
 			before = &r.Calls[len(r.Calls)-1]
 		}
 	}
@@ -99,115 +101,115 @@ func (p *parser) record() (r Record) {
 // calls were queued and have not begun. Whatever else a record tells, or is, ok is
 // false. It reads no more than it needs.
 func QueuedCalls(data []byte) (ids []string, ok bool) {
-	p := parser{b: data}
-	p.need('{')
-	if string(p.key()) != "calls" {
+	p := quickjson.NewParser(data)
+	p.Need('{')
+	if string(p.Key()) != "calls" {
 		return nil, false
 	}
-	p.need('[')
+	p.Need('[')
 	ids = make([]string, 0, 1+len(data)/512)
-	for first := true; p.more(&first, ']'); {
-		id, queued := p.head()
+	for first := true; p.More(&first, ']'); {
+		id, queued := head(&p)
 		if !queued {
 			return nil, false
 		}
 		ids = append(ids, id)
 	}
-	p.need('}')
-	return ids, p.end() && len(ids) > 0
+	p.Need('}')
+	return ids, p.End() && len(ids) > 0
 }
 
 // head reads of one call its id, and whether it is queued and has not begun.
-func (p *parser) head() (id string, queued bool) {
-	p.need('{')
-	for first := true; p.more(&first, '}'); {
-		switch string(p.key()) {
+func head(p *quickjson.Parser) (id string, queued bool) {
+	p.Need('{')
+	for first := true; p.More(&first, '}'); {
+		switch string(p.Key()) {
 		case "id":
-			id = p.text("")
+			id = p.Text("")
 		case "state":
-			if queued = string(p.plain()) == string(Queued); !queued {
+			if queued = string(p.Plain()) == string(Queued); !queued {
 				return id, false
 			}
 		case "attempt":
-			if p.number() > 0 {
+			if p.Number() > 0 {
 				return id, false
 			}
 		default:
-			p.skip(0)
+			p.Skip()
 		}
 	}
 	return id, queued && id != ""
 }
 
 // call reads one call; before is the one that was read before.
-func (p *parser) call(before *Call) (c Call) {
-	p.need('{')
-	for first := true; p.more(&first, '}'); {
-		switch string(p.key()) {
+func call(p *quickjson.Parser, before *Call) (c Call) {
+	p.Need('{')
+	for first := true; p.More(&first, '}'); {
+		switch string(p.Key()) {
 		case "id":
-			c.ID = p.text("")
+			c.ID = p.Text("")
 		case "tracking":
-			c.Tracking = p.text(c.ID)
+			c.Tracking = p.Text(c.ID)
 		case "parents":
-			c.Parents = p.texts()
+			c.Parents = p.Texts()
 		case "network":
-			c.Network = p.text(before.Network)
+			c.Network = p.Text(before.Network)
 		case "socket":
-			c.Socket = p.text(before.Socket)
+			c.Socket = p.Text(before.Socket)
 		case "queue":
-			c.Queue = p.text(before.Queue)
+			c.Queue = p.Text(before.Queue)
 		case "processor":
-			c.Processor = p.text(before.Processor)
+			c.Processor = p.Text(before.Processor)
 		case "module":
-			c.Module = p.text(before.Module)
+			c.Module = p.Text(before.Module)
 		case "task":
-			c.Task = p.text(before.Task)
+			c.Task = p.Text(before.Task)
 		case "commit":
-			c.Commit = p.text(before.Commit)
+			c.Commit = p.Text(before.Commit)
 		case "plug":
-			c.Plug = p.text(before.Plug)
+			c.Plug = p.Text(before.Plug)
 		case "argument":
-			c.Argument = p.text(before.Argument)
+			c.Argument = p.Text(before.Argument)
 		case "joined":
-			c.Joined = p.text("")
+			c.Joined = p.Text("")
 		case "state":
-			c.State = State(p.text(string(before.State)))
+			c.State = State(p.Text(string(before.State)))
 		case "priority":
-			c.Priority = Priority(p.text(string(before.Priority)))
+			c.Priority = Priority(p.Text(string(before.Priority)))
 		case "attempt":
-			c.Attempt = p.number()
+			c.Attempt = p.Number()
 		case "args":
-			c.Args = p.values()
+			c.Args = p.Values()
 		case "kwargs":
-			c.Kwargs = p.named()
+			c.Kwargs = p.Named()
 		case "refs":
-			p.rare(&c.Refs)
+			p.Rare(&c.Refs)
 		case "result":
-			c.Result = p.raw()
+			c.Result = p.Raw()
 		case "failure":
-			p.rare(&c.Failure)
+			p.Rare(&c.Failure)
 		case "origin":
-			c.Origin = p.text(before.Origin)
+			c.Origin = p.Text(before.Origin)
 		case "node":
-			c.Node = p.text(before.Node)
+			c.Node = p.Text(before.Node)
 		case "worker":
-			c.Worker = p.text(before.Worker)
+			c.Worker = p.Text(before.Worker)
 		case "created":
-			c.Created = p.moment()
+			c.Created = p.Moment()
 		case "received":
-			c.Received = p.time()
+			c.Received = p.Time()
 		case "started":
-			c.Started = p.time()
+			c.Started = p.Time()
 		case "finished":
-			c.Finished = p.time()
+			c.Finished = p.Time()
 		case "deadline":
-			c.Deadline = p.time()
+			c.Deadline = p.Time()
 		case "log":
-			p.rare(&c.Log)
+			p.Rare(&c.Log)
 		case "events":
-			p.rare(&c.Events)
+			p.Rare(&c.Events)
 		default:
-			p.fail()
+			p.Fail()
 		}
 	}
 	return c

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/elasticcode/flow/model/quickjson"
 )
 
 // TestParserKnowsAllMembers: what calls usually have is read without the help of
@@ -24,14 +26,14 @@ func TestParserKnowsAllMembers(t *testing.T) {
 	c.Log, c.Events = []LogLine{{Time: at}}, []Event{{Name: "e", Time: at}}
 	for _, test := range []struct {
 		value any
-		read  func(*parser)
-	}{{e, func(p *parser) { p.envelope() }}, {r, func(p *parser) { p.record() }}} {
+		read  func(*quickjson.Parser)
+	}{{e, func(p *quickjson.Parser) { envelope(p) }}, {r, func(p *quickjson.Parser) { record(p) }}} {
 		data, err := json.Marshal(test.value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := parser{b: data}
-		if test.read(&p); !p.end() {
+		p := quickjson.NewParser(data)
+		if test.read(&p); !p.End() {
 			t.Errorf("gave up on %s", data)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/model/quickjson"
 	"github.com/elasticcode/flow/socket"
 )
 
@@ -111,10 +112,10 @@ type item struct {
 // appendJSON writes what encoding/json would, at a fraction of the cost: three
 // events are told of every call.
 func (it *item) appendJSON(b []byte) []byte {
-	text := func(key, value string) { b = model.AppendText(append(b, key...), value) }
+	text := func(key, value string) { b = quickjson.AppendText(append(b, key...), value) }
 	text(`{"channel":`, it.Channel)
 	text(`,"state":`, it.State)
-	b = model.AppendTime(append(b, `,"date":`...), it.Date)
+	b = quickjson.AppendTime(append(b, `,"date":`...), it.Date)
 	text(`,"room":`, it.Room)
 	text(`,"call":`, it.Call)
 	text(`,"tracking":`, it.Tracking)

@@ -2,7 +2,6 @@ package frame
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -126,9 +125,9 @@ func (p *Process) busy() bool {
 func (p *Process) Send(invs ...processor.Invocation) error {
 	buf := make([]byte, 0, 256*len(invs))
 	var err error
-	for _, inv := range invs {
-		if buf, err = appendFrame(buf, call{Type: typeCall, Invocation: inv}); err != nil {
-			return fmt.Errorf("encode call %s: %w", inv.ID, err)
+	for i := range invs {
+		if buf, err = appendCall(buf, &invs[i]); err != nil {
+			return fmt.Errorf("encode call %s: %w", invs[i].ID, err)
 		}
 	}
 	err = p.out.send(buf, func() {
@@ -216,7 +215,7 @@ var errNoAnswer = errors.New("no answer")
 func (p *Process) ask(ctx context.Context, timeout time.Duration, question any) (incoming, error) {
 	p.asking.Lock()
 	defer p.asking.Unlock()
-	buf, err := appendFrame(nil, question)
+	buf, err := frameOf(question)
 	if err != nil {
 		return incoming{}, err
 	}
@@ -275,8 +274,8 @@ func (p *Process) receive() {
 
 // handle takes one frame.
 func (p *Process) handle(body []byte, r *reader) error {
-	var m incoming
-	if err := json.Unmarshal(body, &m); err != nil {
+	m, err := decode(body)
+	if err != nil {
 		return fmt.Errorf("the process sent a frame that is not JSON: %w", err)
 	}
 	switch m.Type {

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/model/quickjson"
 	"github.com/elasticcode/flow/processor"
 )
 
@@ -42,11 +44,6 @@ type load struct {
 	MaxPayload int      `json:"max_payload"`
 }
 
-type call struct {
-	Type string `json:"type"`
-	processor.Invocation
-}
-
 // incoming is any frame from a child.
 type incoming struct {
 	Type     string                     `json:"type"`
@@ -69,17 +66,81 @@ type incoming struct {
 	Detail  string         `json:"detail"`
 }
 
-// appendFrame appends the frame of v to buf.
-func appendFrame(buf []byte, v any) ([]byte, error) {
+// frameOf returns the frame of v.
+func frameOf(v any) ([]byte, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	if len(body) > math.MaxInt32 {
-		return nil, fmt.Errorf("frame of %d bytes is over the limit of the protocol", len(body))
+	return closeFrame(append(make([]byte, headerSize), body...), 0)
+}
+
+// appendCall appends the frame of a call to buf.
+func appendCall(buf []byte, inv *processor.Invocation) ([]byte, error) {
+	start := len(buf)
+	o := quickjson.Begin(append(buf, make([]byte, headerSize)...))
+	o.Text("type", typeCall)
+	o.Text("id", inv.ID)
+	o.Text("function", inv.Function)
+	o.Values("args", inv.Args)
+	o.Rare("kwargs", inv.Kwargs, len(inv.Kwargs) > 0)
+	o.Present("tracking", inv.Tracking)
+	o.Present("socket", inv.Socket)
+	o.Count("attempt", inv.Attempt)
+	buf, err := o.End()
+	if err != nil {
+		return nil, err
 	}
-	buf = binary.BigEndian.AppendUint32(buf, uint32(len(body)))
-	return append(buf, body...), nil
+	return closeFrame(buf, start)
+}
+
+// closeFrame writes the length of the frame that begins at start.
+func closeFrame(buf []byte, start int) ([]byte, error) {
+	size := len(buf) - start - headerSize
+	if size > math.MaxInt32 {
+		return nil, fmt.Errorf("frame of %d bytes is over the limit of the protocol", size)
+	}
+	binary.BigEndian.PutUint32(buf[start:], uint32(size))
+	return buf, nil
+}
+
+// decode reads a frame from a child, and keeps nothing of body. Replies and lines
+// of logs are read quickly: there is one, or more, for each call.
+func decode(body []byte) (m incoming, err error) {
+	p := quickjson.NewParser(body)
+	p.Need('{')
+	for first := true; p.More(&first, '}'); {
+		switch string(p.Key()) {
+		case "type":
+			m.Type = p.Text(typeReply)
+		case "id":
+			m.ID = p.Text("")
+		case "value":
+			m.Value = bytes.Clone(p.Raw())
+		case "failure":
+			p.Rare(&m.Failure)
+		case "plugs":
+			p.Rare(&m.Plugs)
+		case "started":
+			m.Started = int64(p.Number())
+		case "finished":
+			m.Finished = int64(p.Number())
+		case "stream":
+			m.Stream = p.Text(Stdout)
+		case "text":
+			m.Text = p.Text("")
+		case "at":
+			m.At = int64(p.Number())
+		default:
+			p.Fail()
+		}
+	}
+	if p.End() {
+		return m, nil
+	}
+	m = incoming{}
+	err = json.Unmarshal(body, &m)
+	return m, err
 }
 
 // reply returns the frame as the contract's Reply.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/model/quickjson"
 	"github.com/elasticcode/flow/result"
 )
 
@@ -162,9 +162,9 @@ type stored struct {
 // encode makes JSON that leaves values as they are: no escapes for HTML. A plain
 // result, as most are, is written by hand, at a fraction of the cost.
 func encode(r result.Result) ([]byte, error) {
-	if r.Failure == nil && r.Plugs == nil && r.Refs == nil && r.Joined == "" && json.Valid(r.Value) {
-		b := model.AppendText(append(make([]byte, 0, 192+len(r.Value)), `{"call":`...), r.Call)
-		b = model.AppendText(append(b, `,"state":`...), string(r.State))
+	if r.Failure == nil && r.Plugs == nil && r.Refs == nil && r.Joined == "" && quickjson.Valid(r.Value) {
+		b := quickjson.AppendText(append(make([]byte, 0, 192+len(r.Value)), `{"call":`...), r.Call)
+		b = quickjson.AppendText(append(b, `,"state":`...), string(r.State))
 		b = append(append(b, `,"value":`...), r.Value...)
 		b = strconv.AppendInt(append(b, `,"attempt":`...), int64(r.Attempt), 10)
 		for _, at := range [...]struct {
@@ -172,7 +172,7 @@ func encode(r result.Result) ([]byte, error) {
 			time time.Time
 		}{{`,"started":`, r.Started}, {`,"finished":`, r.Finished}} {
 			if !at.time.IsZero() {
-				b = model.AppendTime(append(b, at.key...), at.time)
+				b = quickjson.AppendTime(append(b, at.key...), at.time)
 			}
 		}
 		return append(b, '}'), nil

@@ -152,8 +152,8 @@ type batchIn struct {
 }
 
 func (a *API) submitCalls(ctx context.Context, in *batchIn) (*body[client.BatchSubmitted], error) {
-	var b client.Batch
-	if err := decode(in.RawBody, &b); err != nil {
+	b, err := decodeBatch(in.RawBody)
+	if err != nil {
 		return nil, err
 	}
 	if n := len(b.Calls); n == 0 || n > client.MaxBatch {

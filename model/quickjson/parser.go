@@ -1,4 +1,4 @@
-package model
+package quickjson
 
 import (
 	"encoding/json"
@@ -6,26 +6,31 @@ import (
 	"unicode/utf8"
 )
 
-// parser reads JSON that this package wrote, several times as fast as
-// encoding/json, which every call would else pass three times. What it does not
-// expect (an escape in a name, an unknown member, a mistake) it gives up on, and
-// the caller leaves the whole text to encoding/json: so both agree on what they
-// take, and only one has to explain what is wrong.
-type parser struct {
+// Parser reads JSON. What it does not expect (an escape in a name, an unknown
+// member, a mistake) it gives up on, and the caller leaves the whole text to
+// encoding/json: so both agree on what they take, and only one has to explain what
+// is wrong.
+type Parser struct {
 	b      []byte
 	i      int
 	failed bool
 	times  []time.Time // room for those to come: they live together
 }
 
-// fail gives up. Everything that is read afterwards is zero.
-func (p *parser) fail() {
+// NewParser returns a parser of data, which it shares memory with.
+func NewParser(data []byte) Parser { return Parser{b: data} }
+
+// Len is how much is left, in bytes.
+func (p *Parser) Len() int { return len(p.b) - p.i }
+
+// Fail gives up. Everything that is read afterwards is zero.
+func (p *Parser) Fail() {
 	p.failed = true
 	p.i = len(p.b)
 }
 
 // peek returns the next character that is not white space; 0 at the end.
-func (p *parser) peek() byte {
+func (p *Parser) peek() byte {
 	for p.i < len(p.b) {
 		switch c := p.b[p.i]; c {
 		case ' ', '\t', '\n', '\r':
@@ -38,7 +43,7 @@ func (p *parser) peek() byte {
 }
 
 // take consumes c if it is next.
-func (p *parser) take(c byte) bool {
+func (p *Parser) take(c byte) bool {
 	if p.peek() != c {
 		return false
 	}
@@ -46,39 +51,39 @@ func (p *parser) take(c byte) bool {
 	return true
 }
 
-// need consumes c, which has to be next.
-func (p *parser) need(c byte) {
+// Need consumes c, which has to be next.
+func (p *Parser) Need(c byte) {
 	if !p.take(c) {
-		p.fail()
+		p.Fail()
 	}
 }
 
-// end tells whether nothing is left, and all was understood.
-func (p *parser) end() bool { return p.peek() == 0 && p.i == len(p.b) && !p.failed }
+// End tells whether nothing is left, and all was understood.
+func (p *Parser) End() bool { return p.peek() == 0 && p.i == len(p.b) && !p.failed }
 
-// more is the condition of the loop over an object or an array that ends with
+// More is the condition of the loop over an object or an array that ends with
 // stop: first says whether it is the first round.
-func (p *parser) more(first *bool, stop byte) bool {
+func (p *Parser) More(first *bool, stop byte) bool {
 	if p.take(stop) || p.failed {
 		return false
 	}
 	if !*first {
-		p.need(',')
+		p.Need(',')
 	}
 	*first = false
 	return !p.failed
 }
 
-// key reads the name of a member and its colon.
-func (p *parser) key() []byte {
-	k := p.plain()
-	p.need(':')
+// Key reads the name of a member and its colon.
+func (p *Parser) Key() []byte {
+	k := p.Plain()
+	p.Need(':')
 	return k
 }
 
-// plain reads a string without escapes.
-func (p *parser) plain() []byte {
-	p.need('"')
+// Plain reads a string without escapes.
+func (p *Parser) Plain() []byte {
+	p.Need('"')
 	ascii := true
 	for start := p.i; p.i < len(p.b); p.i++ {
 		switch c := p.b[p.i]; {
@@ -86,31 +91,31 @@ func (p *parser) plain() []byte {
 			text := p.b[start:p.i]
 			p.i++
 			if !ascii && !utf8.Valid(text) {
-				p.fail()
+				p.Fail()
 			}
 			return text
 		case c >= utf8.RuneSelf:
 			ascii = false
 		case c < ' ' || c == '\\':
-			p.fail()
+			p.Fail()
 			return nil
 		}
 	}
-	p.fail()
+	p.Fail()
 	return nil
 }
 
-// text reads a string. It is the same string as known, when it equals that:
+// Text reads a string. It is the same string as known, when it equals that:
 // most of what calls say of themselves, the call before has said, too.
-func (p *parser) text(known string) string {
-	if b := p.plain(); string(b) != known {
+func (p *Parser) Text(known string) string {
+	if b := p.Plain(); string(b) != known {
 		return string(b)
 	}
 	return known
 }
 
-// null consumes null if it is next.
-func (p *parser) null() bool {
+// Null consumes null if it is next.
+func (p *Parser) Null() bool {
 	if p.peek() != 'n' {
 		return false
 	}
@@ -118,17 +123,17 @@ func (p *parser) null() bool {
 	return true
 }
 
-func (p *parser) literal(word string) {
+func (p *Parser) literal(word string) {
 	if len(p.b)-p.i < len(word) || string(p.b[p.i:p.i+len(word)]) != word {
-		p.fail()
+		p.Fail()
 		return
 	}
 	p.i += len(word)
 }
 
-// number reads an integer of up to 18 digits.
-func (p *parser) number() int {
-	if p.null() {
+// Number reads an integer of up to 18 digits.
+func (p *Parser) Number() int {
+	if p.Null() {
 		return 0
 	}
 	negative, n, start := p.take('-'), 0, p.i
@@ -137,7 +142,7 @@ func (p *parser) number() int {
 		p.i++
 	}
 	if digits := p.i - start; digits == 0 || digits > 18 || digits > 1 && p.b[start] == '0' {
-		p.fail()
+		p.Fail()
 	}
 	if negative {
 		return -n
@@ -145,9 +150,9 @@ func (p *parser) number() int {
 	return n
 }
 
-// time reads a time; nil for null.
-func (p *parser) time() *time.Time {
-	if p.null() {
+// Time reads a time; nil for null.
+func (p *Parser) Time() *time.Time {
+	if p.Null() {
 		return nil
 	}
 	if len(p.times) == 0 {
@@ -155,69 +160,72 @@ func (p *parser) time() *time.Time {
 	}
 	t := &p.times[0]
 	p.times = p.times[1:]
-	*t = p.moment()
+	*t = p.Moment()
 	return t
 }
 
-// moment reads a time that is the zero time when it is null.
-func (p *parser) moment() (t time.Time) {
-	if p.null() {
+// Moment reads a time that is the zero time when it is null.
+func (p *Parser) Moment() (t time.Time) {
+	if p.Null() {
 		return t
 	}
 	start := p.i
-	p.plain()
+	p.Plain()
 	if p.failed || t.UnmarshalJSON(p.b[start:p.i]) != nil {
-		p.fail()
+		p.Fail()
 	}
 	return t
 }
 
-func (p *parser) texts() []string {
-	if p.null() {
+// Texts reads a list of strings; nil for null.
+func (p *Parser) Texts() []string {
+	if p.Null() {
 		return nil
 	}
-	p.need('[')
+	p.Need('[')
 	out := []string{}
-	for first := true; p.more(&first, ']'); {
-		out = append(out, p.text(""))
+	for first := true; p.More(&first, ']'); {
+		out = append(out, p.Text(""))
 	}
 	return out
 }
 
-func (p *parser) values() []json.RawMessage {
-	if p.null() {
+// Values reads a list of any values; nil for null.
+func (p *Parser) Values() []json.RawMessage {
+	if p.Null() {
 		return nil
 	}
-	p.need('[')
+	p.Need('[')
 	out := []json.RawMessage{}
-	for first := true; p.more(&first, ']'); {
-		out = append(out, p.raw())
+	for first := true; p.More(&first, ']'); {
+		out = append(out, p.Raw())
 	}
 	return out
 }
 
-func (p *parser) named() map[string]json.RawMessage {
-	if p.null() {
+// Named reads an object with any values; nil for null.
+func (p *Parser) Named() map[string]json.RawMessage {
+	if p.Null() {
 		return nil
 	}
-	p.need('{')
+	p.Need('{')
 	out := map[string]json.RawMessage{}
-	for first := true; p.more(&first, '}'); {
-		k := string(p.key())
-		out[k] = p.raw()
+	for first := true; p.More(&first, '}'); {
+		k := string(p.Key())
+		out[k] = p.Raw()
 	}
 	return out
 }
 
-// rare leaves a member that most calls do not have to encoding/json.
-func (p *parser) rare(into any) {
-	if raw := p.raw(); !p.failed && json.Unmarshal(raw, into) != nil {
-		p.fail()
+// Rare leaves a member that most calls do not have to encoding/json.
+func (p *Parser) Rare(into any) {
+	if raw := p.Raw(); !p.failed && json.Unmarshal(raw, into) != nil {
+		p.Fail()
 	}
 }
 
-// raw reads any value as it is. It shares the memory of the text.
-func (p *parser) raw() json.RawMessage {
+// Raw reads any value as it is. It shares the memory of the text.
+func (p *Parser) Raw() json.RawMessage {
 	p.peek()
 	start := p.i
 	p.skip(0)
@@ -230,25 +238,28 @@ func (p *parser) raw() json.RawMessage {
 // maxDepth is how deep values may be nested; beyond, encoding/json decides.
 const maxDepth = 500
 
+// Skip passes over any value.
+func (p *Parser) Skip() { p.skip(0) }
+
 // skip passes over one value and makes sure that it is one.
-func (p *parser) skip(depth int) {
+func (p *Parser) skip(depth int) {
 	switch c := p.peek(); {
 	case depth > maxDepth:
-		p.fail()
+		p.Fail()
 	case c == '"':
 		p.i++
 		p.skipText()
 	case c == '{':
 		p.i++
-		for first := true; p.more(&first, '}'); {
-			p.need('"')
+		for first := true; p.More(&first, '}'); {
+			p.Need('"')
 			p.skipText()
-			p.need(':')
+			p.Need(':')
 			p.skip(depth + 1)
 		}
 	case c == '[':
 		p.i++
-		for first := true; p.more(&first, ']'); {
+		for first := true; p.More(&first, ']'); {
 			p.skip(depth + 1)
 		}
 	case c == 't':
@@ -263,7 +274,7 @@ func (p *parser) skip(depth int) {
 }
 
 // skipText passes over the rest of a string, escapes included.
-func (p *parser) skipText() {
+func (p *Parser) skipText() {
 	for ; p.i < len(p.b); p.i++ {
 		switch c := p.b[p.i]; {
 		case c == '"':
@@ -271,19 +282,19 @@ func (p *parser) skipText() {
 			return
 		case c == '\\':
 			if !p.skipEscape() {
-				p.fail()
+				p.Fail()
 				return
 			}
 		case c < ' ':
-			p.fail()
+			p.Fail()
 			return
 		}
 	}
-	p.fail()
+	p.Fail()
 }
 
 // skipEscape passes over an escape, to its last character.
-func (p *parser) skipEscape() bool {
+func (p *Parser) skipEscape() bool {
 	p.i++
 	if p.i >= len(p.b) {
 		return false
@@ -307,7 +318,7 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 }
 
-func (p *parser) skipNumber() {
+func (p *Parser) skipNumber() {
 	if p.i < len(p.b) && p.b[p.i] == '-' {
 		p.i++
 	}
@@ -315,13 +326,13 @@ func (p *parser) skipNumber() {
 	case p.i < len(p.b) && p.b[p.i] == '0':
 		p.i++
 	case !p.skipDigits():
-		p.fail()
+		p.Fail()
 		return
 	}
 	if p.i < len(p.b) && p.b[p.i] == '.' {
 		p.i++
 		if !p.skipDigits() {
-			p.fail()
+			p.Fail()
 			return
 		}
 	}
@@ -331,13 +342,13 @@ func (p *parser) skipNumber() {
 			p.i++
 		}
 		if !p.skipDigits() {
-			p.fail()
+			p.Fail()
 		}
 	}
 }
 
 // skipDigits tells whether there was at least one.
-func (p *parser) skipDigits() bool {
+func (p *Parser) skipDigits() bool {
 	start := p.i
 	for p.i < len(p.b) && p.b[p.i] >= '0' && p.b[p.i] <= '9' {
 		p.i++
