@@ -18,6 +18,8 @@ var odd = []string{
 	`{"kwargs":{"a":1,"a":2}}`, `{"kwargs":{"\u0041":1}}`, `{"kwargs":null}`, `{"parents":["a",null]}`, `{"created":"2026-01-01T00:00:00Z"}`, `{"created":"today"}`,
 	`{"deadline":null}`, `{"deadline":"2026-01-01T00:00:00.5+02:00"}`, `{"unknown":{"a":[1]},"id":"a"}`, `{"id":"a"} x`, `{"id":"a"}{}`, "{\"id\":\"a\x01\"}", "{\x00}",
 	`{"calls":null}`, `{"calls":[]}`, `{"calls":[{}]}`, `{"calls":[null]}`, `{"calls":[{"id":"a","result":null,"failure":null,"events":null,"log":[]}]}`,
+	`{"common":{"state":"queued","task":"f"},"calls":[{"id":"a"},{"id":"b","task":"g"},{"id":"c","attempt":1}]}`, `{"calls":[{"id":"a"}],"common":{"state":"dead"}}`,
+	`{"common":null,"calls":[{}]}`, `{"common":{"args":[1]},"calls":[{"id":"a"},{"args":[2]}]}`, `{"common":{},"common":{"task":"f"},"calls":[{"task":null}]}`,
 	`{"calls":[{"failure":{"error":"E","message":"m"}}]}`, `{"calls":[{"failure":7}]}`, `{"calls":[{"state":"running"}],"calls":[]}`, `{"calls":[{"result":{"a":[}}]}`,
 }
 
@@ -30,7 +32,7 @@ func TestDecode(t *testing.T) {
 	fill(t, reflect.ValueOf(&envelope).Elem())
 	var call model.Call
 	fill(t, reflect.ValueOf(&call).Elem())
-	texts := append([]string{text(t, envelope), text(t, model.Record{Calls: []model.Call{call, call, {}}})}, odd...)
+	texts := append([]string{text(t, envelope), recordOf(t, call, call, model.Call{})}, odd...)
 	for _, s := range texts {
 		agree(t, s)
 		step := 1 + len(s)/200 // the long ones have much that is alike
@@ -53,10 +55,21 @@ func text(t *testing.T, v any) string {
 	return string(data)
 }
 
+// recordOf is a record as it travels.
+func recordOf(t *testing.T, calls ...model.Call) string {
+	t.Helper()
+	common := model.Common(calls)
+	data, n, err := model.AppendRecord(nil, calls, &common, 1<<20)
+	if err != nil || n != len(calls) {
+		t.Fatal(n, err)
+	}
+	return string(data)
+}
+
 func agree(t *testing.T, text string) {
 	t.Helper()
-	same(t, text, model.DecodeEnvelope)
-	same(t, text, model.DecodeRecord)
+	same(t, text, model.DecodeEnvelope, func(data []byte) (e model.Envelope, err error) { err = json.Unmarshal(data, &e); return e, err })
+	same(t, text, model.DecodeRecord, model.SlowRecord)
 	ids, queued := model.QueuedCalls([]byte(text))
 	if rec, err := model.DecodeRecord([]byte(text)); err == nil && queued {
 		for i, c := range rec.Calls {
@@ -71,22 +84,21 @@ func TestQueuedCalls(t *testing.T) {
 	t.Parallel()
 	queued := func(c model.Call) model.Call { c.State, c.Attempt = model.Queued, 0; return c }
 	a, b := queued(usual()), queued(model.Call{ID: "b"})
-	if ids, ok := model.QueuedCalls([]byte(text(t, model.Record{Calls: []model.Call{a, b}}))); !ok || !slices.Equal(ids, []string{a.ID, "b"}) {
+	if ids, ok := model.QueuedCalls([]byte(recordOf(t, a, b))); !ok || !slices.Equal(ids, []string{a.ID, "b"}) {
 		t.Errorf("two queued calls are read as %q, %t", ids, ok)
 	}
 	tried := b
 	tried.Attempt = 1
-	for _, not := range []model.Record{{}, {Calls: []model.Call{a, usual()}}, {Calls: []model.Call{tried}}, {Calls: []model.Call{queued(model.Call{})}}} {
-		if ids, ok := model.QueuedCalls([]byte(text(t, not))); ok {
+	for _, not := range [][]model.Call{nil, {usual()}, {a, usual()}, {tried}, {a, tried}, {queued(model.Call{})}} {
+		if ids, ok := model.QueuedCalls([]byte(recordOf(t, not...))); ok {
 			t.Errorf("%+v is read as queued calls %q", not, ids)
 		}
 	}
 }
 
-func same[T any](t *testing.T, text string, decode func([]byte) (T, error)) {
+func same[T any](t *testing.T, text string, decode, slow func([]byte) (T, error)) {
 	t.Helper()
-	var want T
-	wantErr := json.Unmarshal([]byte(text), &want)
+	want, wantErr := slow([]byte(text))
 	have, err := decode([]byte(text))
 	if (err != nil) != (wantErr != nil) {
 		t.Errorf("%q: have error %v, want %v", text, err, wantErr)
@@ -98,11 +110,12 @@ func same[T any](t *testing.T, text string, decode func([]byte) (T, error)) {
 
 // BenchmarkDecode compares with encoding/json.
 func BenchmarkDecode(b *testing.B) {
-	var r model.Record
+	var calls []model.Call
 	for range 100 {
-		r.Calls = append(r.Calls, usual())
+		calls = append(calls, usual())
 	}
-	data, err := json.Marshal(r)
+	common := model.Common(calls)
+	data, _, err := model.AppendRecord(nil, calls, &common, 1<<20)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -115,8 +128,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.Run("encoding/json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			var r model.Record
-			_ = json.Unmarshal(data, &r)
+			_, _ = model.SlowRecord(data)
 		}
 	})
 }

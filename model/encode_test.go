@@ -10,37 +10,64 @@ import (
 	"github.com/elasticcode/flow/model"
 )
 
-// TestAppendJSON: what is appended reads back as the same call, for one with
-// every field set, a field added later on included, and for the empty one.
-func TestAppendJSON(t *testing.T) {
+// TestAppendRecord: what is appended reads back as the same calls, for one with
+// every field set, a field added later on included, and for the empty one; alone,
+// and together with others that say the same or something else.
+func TestAppendRecord(t *testing.T) {
 	t.Parallel()
 	var full model.Call
 	fill(t, reflect.ValueOf(&full).Elem())
-	for name, c := range map[string]model.Call{
-		"full": full, "empty": {}, "no parents": {ID: "a", Parents: []string{}},
-		"odd": {ID: "q\"\\\n\u2028é\x00", Args: []json.RawMessage{json.RawMessage(` [1, "<a>"] `), nil}, Result: json.RawMessage(`"x"`)},
+	half := full
+	half.Commit, half.State, half.Events = "", model.Queued, nil
+	odd := model.Call{
+		ID: "q\"\\\n\u2028é\x00", Args: []json.RawMessage{json.RawMessage(`[1,"<a>"]`), json.RawMessage(`null`)}, Result: json.RawMessage(`"x"`),
+	}
+	for name, calls := range map[string][]model.Call{
+		"full": {full}, "empty": {{}}, "no parents": {{ID: "a", Parents: []string{}}}, "odd": {odd}, "none": nil,
+		"alike": {full, full, full}, "mixed": {full, half, {}, odd, full}, "usual": {usual(), usual()},
 	} {
-		data, err := c.AppendJSON(nil)
+		rec, err := model.DecodeRecord([]byte(recordOf(t, calls...)))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		usual, err := json.Marshal(c)
+		if !reflect.DeepEqual(rec.Calls, calls) {
+			t.Errorf("%s: have %+v\nwant %+v", name, rec.Calls, calls)
+		}
+	}
+	if common := model.Common([]model.Call{full, half}); common.Commit != "" || common.Socket != full.Socket || common.ID != "" {
+		t.Errorf("common to both is %+v", common)
+	}
+	if _, _, err := model.AppendRecord(nil, []model.Call{{Args: []json.RawMessage{json.RawMessage(`{`)}}}, &model.Call{}, 1000); err == nil {
+		t.Error("half a value was taken for one")
+	}
+}
+
+// TestAppendRecordInParts: a record ends where it becomes too large, but has one
+// call at least.
+func TestAppendRecordInParts(t *testing.T) {
+	t.Parallel()
+	calls := make([]model.Call, 10)
+	for i := range calls {
+		calls[i] = usual()
+	}
+	common := model.Common(calls)
+	var have []model.Call
+	for rest := calls; len(rest) > 0; {
+		data, n, err := model.AppendRecord([]byte("x"), rest, &common, 1000)
+		if err != nil || n == 0 || n > 1 && len(data) > 1010 || len(rest) > n && len(data) < 500 {
+			t.Fatalf("%d calls in %d bytes, %v", n, len(data), err)
+		}
+		rec, err := model.DecodeRecord(data[1:])
 		if err != nil {
 			t.Fatal(err)
 		}
-		var have, want any
-		if err := json.Unmarshal(data, &have); err != nil {
-			t.Fatalf("%s: %v\n%s", name, err, data)
-		}
-		if err := json.Unmarshal(usual, &want); err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(have, want) {
-			t.Errorf("%s: have %s\nwant %s", name, data, usual)
-		}
+		have, rest = append(have, rec.Calls...), rest[n:]
 	}
-	if _, err := (&model.Call{Args: []json.RawMessage{json.RawMessage(`{`)}}).AppendJSON(nil); err == nil {
-		t.Error("half a value was taken for one")
+	if !reflect.DeepEqual(have, calls) {
+		t.Errorf("have %+v\nwant %+v", have, calls)
+	}
+	if _, n, err := model.AppendRecord(nil, calls, &common, 1); n != 1 || err != nil {
+		t.Errorf("%d calls, %v", n, err)
 	}
 }
 
@@ -115,20 +142,24 @@ func usual() model.Call {
 	}
 }
 
-// BenchmarkAppendJSON compares with encoding/json.
-func BenchmarkAppendJSON(b *testing.B) {
-	c := usual()
+// BenchmarkAppendRecord compares with encoding/json.
+func BenchmarkAppendRecord(b *testing.B) {
+	calls := make([]model.Call, 100)
+	for i := range calls {
+		calls[i] = usual()
+	}
+	common := model.Common(calls)
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()
 		var buf []byte
 		for b.Loop() {
-			buf, _ = c.AppendJSON(buf[:0])
+			buf, _, _ = model.AppendRecord(buf[:0], calls, &common, 1<<20)
 		}
 	})
 	b.Run("encoding/json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, _ = json.Marshal(c)
+			_, _ = json.Marshal(calls)
 		}
 	})
 }

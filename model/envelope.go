@@ -148,9 +148,3 @@ func (e Envelope) Call(state State) Call {
 		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Refs: e.Refs, Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
 	}
 }
-
-// Record is what a worker tells the recorder of: calls as they are now. Each
-// call is whole for what is known of it; the recorder keeps the furthest state.
-type Record struct {
-	Calls []Call `json:"calls"`
-}

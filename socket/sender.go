@@ -81,32 +81,15 @@ const recordBytes = 128 << 10
 // EncodeRecords packs records into as few messages as their size allows.
 func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 	var msgs []broker.Message
-	var body []byte
-	flush := func() {
-		if len(body) == 0 {
-			return
+	common := model.Common(calls)
+	for len(calls) > 0 {
+		body, n, err := model.AppendRecord(make([]byte, 0, min(len(calls)*512, recordBytes)+1024), calls, &common, recordBytes)
+		if err != nil {
+			return nil, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
 		}
-		body = append(body, "]}"...)
 		msgs = append(msgs, broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body})
-		body = nil
+		calls = calls[n:]
 	}
-	var one []byte
-	for i := range calls {
-		var err error
-		if one, err = calls[i].AppendJSON(one[:0]); err != nil {
-			return nil, fmt.Errorf("encode record of call %s: %w", calls[i].ID, err)
-		}
-		if len(body)+len(one) > recordBytes {
-			flush()
-		}
-		if len(body) == 0 {
-			body = append(make([]byte, 0, min(len(calls)*(len(one)+64), recordBytes)+64), `{"calls":[`...)
-		} else {
-			body = append(body, ',')
-		}
-		body = append(body, one...)
-	}
-	flush()
 	return msgs, nil
 }
 

@@ -119,7 +119,7 @@ func TestABrokenBeginning(t *testing.T) {
 	t.Parallel()
 	r := New(Config{History: writes(func([]model.Call) error { return nil }), Logger: testenv.Logger(t)})
 	s := &settler{}
-	body := []byte(`{"calls":[{"id":"a","state":"queued","created":"yesterday"}]}`)
+	body := []byte(`{"common":{"state":"queued"},"calls":[{"id":"a","created":"yesterday"}]}`)
 	r.take(t.Context(), []*broker.Delivery{broker.NewDelivery(broker.Message{ID: "m", Body: body}, socket.Records, false, s)})
 	r.mu.Lock()
 	r.release(t.Context(), time.Now().Add(2*earlyAge))

@@ -1,0 +1,4 @@
+package model
+
+// SlowRecord is what DecodeRecord does without haste.
+var SlowRecord = slowRecord
