@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
-	"github.com/elasticcode/flow/socket"
 )
 
 // outage is a broker that is away for the first messages.
@@ -42,7 +42,7 @@ func (o *outage) Publish(_ context.Context, msgs ...broker.Message) error {
 func TestScribe(t *testing.T) {
 	t.Parallel()
 	o := &outage{away: 2}
-	s := newScribe(socket.NewSender(o), testenv.Logger(t))
+	s := newScribe(o, testenv.Logger(t))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()
@@ -65,15 +65,45 @@ func TestScribe(t *testing.T) {
 	}
 }
 
-// TestScribeForgets: only the last calls are remembered.
-func TestScribeForgets(t *testing.T) {
+// TestScribeRemembers: a call is known from the moment on that it is noted, while
+// its record waits, is sent, and was sent; but not for ever.
+func TestScribeRemembers(t *testing.T) {
 	t.Parallel()
-	s := newScribe(socket.NewSender(&outage{}), testenv.Logger(t))
-	for i := range scribeRecent + 1 {
-		s.remember(model.Call{ID: fmt.Sprint(i)}) // nobody else has it
+	s := newScribe(&outage{}, testenv.Logger(t))
+	call := func(id string, bytes int) model.Call {
+		value := json.RawMessage(`"` + strings.Repeat("x", bytes) + `"`)
+		return model.Call{ID: id, State: model.Queued, Origin: "anna", Args: []json.RawMessage{value}, Kwargs: map[string]json.RawMessage{"k": value}}
 	}
-	_, first := s.known("0")
-	if _, second := s.known("1"); first || !second || len(s.recent) != scribeRecent {
-		t.Errorf("the first is known: %v, the second: %v, and %d in all", first, second, len(s.recent))
+	knows := func(when, id string, want bool) {
+		t.Helper()
+		c, ok := s.known(id)
+		if ok != want || ok && (c.ID != id || c.Origin != "anna" || c.Args != nil || c.Kwargs != nil) {
+			t.Errorf("%s: call %s is known: %t, %+v", when, id, ok, c)
+		}
+	}
+	s.note(t.Context(), []model.Call{call("a", 10), call("b", 100_000)})
+	knows("before it is sent", "a", true)
+	knows("before it is sent", "b", true)
+	s.pack()
+	knows("while it is sent", "b", true)
+	s.sendAll(t.Context())
+	for _, id := range []string{"a", "b"} {
+		knows("after it was sent", id, true)
+	}
+	knows("after others were sent", "c", false)
+	if s.told.now.bytes > 10_000 || s.bytes != 0 {
+		t.Errorf("%d bytes are remembered, and %d wait", s.told.now.bytes, s.bytes)
+	}
+	for i := 0; s.told.find("a") != nil; i += 1000 {
+		if i > toldBytes/50 {
+			t.Fatalf("after %d calls the first one is known still", i)
+		}
+		var more []model.Call
+		for n := range 1000 {
+			more = append(more, call(fmt.Sprint("n", i+n), 200))
+		}
+		s.note(t.Context(), more)
+		s.sendAll(t.Context())
+		knows("the last one", fmt.Sprint("n", i), true)
 	}
 }

@@ -103,7 +103,7 @@ func New(cfg Config) (*Server, error) {
 	s.redriver = redriver.New(redriver.Config{History: cfg.Store, Results: cfg.Results, Sender: socket.NewSender(cfg.Broker), Logger: cfg.Logger})
 	s.values = values.New(cfg.Store, cfg.Results, cfg.Logger)
 	if s.has(RoleAPI) {
-		s.scribe = newScribe(socket.NewSender(cfg.Broker), s.log)
+		s.scribe = newScribe(cfg.Broker, s.log)
 		sealer, err := access.NewSealer(cfg.Key)
 		if err != nil {
 			return nil, err

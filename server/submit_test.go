@@ -62,8 +62,8 @@ func TestLargeValuesAreKeptFirst(t *testing.T) {
 	t.Parallel()
 	l := &ledger{}
 	sender := socket.NewSender(l)
-	s := submitter{sender: sender, values: values.New(l, nil, testenv.Logger(t)), scribe: newScribe(sender, testenv.Logger(t)), fault: func(string) {}}
-	recorded := func() { s.scribe.send(t.Context(), s.scribe.take()) }
+	s := submitter{sender: sender, values: values.New(l, nil, testenv.Logger(t)), scribe: newScribe(l, testenv.Logger(t)), fault: func(string) {}}
+	recorded := func() { s.scribe.sendAll(t.Context()) }
 	call := func(size int) []api.Outgoing {
 		v := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
 		return []api.Outgoing{{Module: "m", Task: "t", Envelope: model.Envelope{ID: "a", Tracking: "r", Args: []json.RawMessage{v, []byte("1")}, Kwargs: map[string]json.RawMessage{"k": v}}}}

@@ -81,16 +81,25 @@ const recordBytes = 128 << 10
 // EncodeRecords packs records into as few messages as their size allows.
 func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 	var msgs []broker.Message
-	common := model.Common(calls)
 	for len(calls) > 0 {
-		body, n, err := model.AppendRecord(make([]byte, 0, min(len(calls)*512, recordBytes)+1024), calls, &common, recordBytes)
+		m, n, err := EncodeRecord(calls)
 		if err != nil {
-			return nil, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
+			return nil, err
 		}
-		msgs = append(msgs, broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body})
-		calls = calls[n:]
+		msgs, calls = append(msgs, m), calls[n:]
 	}
 	return msgs, nil
+}
+
+// EncodeRecord packs records of the first calls into a message, as many as its
+// size allows, and returns how many these are.
+func EncodeRecord(calls []model.Call) (broker.Message, int, error) {
+	common := model.Common(calls)
+	body, n, err := model.AppendRecord(make([]byte, 0, min(len(calls)*512, recordBytes)+1024), calls, &common, recordBytes)
+	if err != nil {
+		return broker.Message{}, n, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
+	}
+	return broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body}, n, nil
 }
 
 // Decode reads a call from the wire.
