@@ -49,6 +49,7 @@ type process struct {
 	name   string
 	parent int
 	micros float64
+	ended  float64 // what its children used that have ended
 }
 
 // used sums up the processor time of the services, of this process, and of the
@@ -71,15 +72,15 @@ func used(own []int) cost {
 	for pid, p := range all {
 		switch {
 		case mine[pid]:
-			out["own"] += p.micros
+			out["own"] += p.micros + p.ended
 		case pid == os.Getpid():
 			out["bench"] += p.micros
 		case p.name == "beam.smp":
-			out["rabbitmq"] += p.micros
+			out["rabbitmq"] += p.micros + p.ended
 		case p.name == "redis-server":
 			out["redis"] += p.micros
 		case strings.HasPrefix(p.name, "postgres"):
-			out["postgres"] += p.micros
+			out["postgres"] += p.micros + p.ended // a process for each connection
 		}
 	}
 	return out
@@ -107,13 +108,16 @@ func stat(pid int) (process, bool) {
 		return process{}, false
 	}
 	f := strings.Fields(string(data[end+1:]))
-	if len(f) < 13 {
+	if len(f) < 15 {
 		return process{}, false
 	}
 	parent, _ := strconv.Atoi(f[1])
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	return process{name: string(data[open+1 : end]), parent: parent, micros: (user + system) * 1e6 / ticks}, true
+	var micros [4]float64 // user, system, and both of the children that have ended
+	for i := range micros {
+		n, _ := strconv.ParseFloat(f[11+i], 64)
+		micros[i] = n * 1e6 / ticks
+	}
+	return process{name: string(data[open+1 : end]), parent: parent, micros: micros[0] + micros[1], ended: micros[2] + micros[3]}, true
 }
 
 // load is the machine's load, as it is shared with whatever else runs.
