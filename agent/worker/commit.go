@@ -16,8 +16,9 @@ import (
 // commit settles what has ended, whatever is ready together, until done is
 // closed: steps 4 to 7 of the order of effects.
 func (s *session) commit() {
+	var batch []finished
 	for first := range s.done {
-		batch := first
+		batch = append(batch[:0], first...)
 		for len(batch) < batchSize {
 			more, ok := tryReceive(s.done)
 			if !ok {
@@ -26,6 +27,7 @@ func (s *session) commit() {
 			batch = append(batch, more...)
 		}
 		s.settle(batch)
+		clear(batch)
 	}
 }
 
@@ -102,7 +104,7 @@ func yield(batch []finished, earlier []result.Result) {
 // publish sends the records, the calls that follow and the copies to be tried
 // again, in one confirm window.
 func (s *session) publish(batch []finished) bool {
-	records := make([]model.Call, 0, len(batch))
+	records := s.records[:0]
 	var msgs []broker.Message
 	for _, f := range batch {
 		out, next := s.follow(f)
@@ -116,6 +118,8 @@ func (s *session) publish(batch []finished) bool {
 	if err != nil { // our own structs: cannot happen, and must not stop the calls
 		s.w.log.Error("records cannot be encoded", "err", err)
 	}
+	clear(records)
+	s.records = records
 	msgs = append(msgs, rec...)
 	return s.persist("publish what follows", func(ctx context.Context) error {
 		err := s.w.cfg.Broker.Publish(ctx, msgs...)

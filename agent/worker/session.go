@@ -36,6 +36,7 @@ type session struct {
 
 	orphans map[string]map[string]bool // earlier lives of this node, and the rooms they were put out of; used by intake only
 
+	records []model.Call // room for those of a batch; used by commit only
 	doors   *doors       // where calls of sockets with limits wait
 	running atomic.Int64 // when the present run began, in Unix nanoseconds; 0: nothing runs
 
