@@ -1,5 +1,6 @@
 // Package nats is the event bus on NATS: one bounded JetStream stream of packed
-// entries (see event.Pack), on one subject.
+// entries (see event.Pack), on one subject; and another one that has the engine's
+// own channels only.
 //
 // All channels share the subject, and listeners match their pattern themselves.
 // A subject for each channel would store the same data three times and cost
@@ -22,6 +23,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,13 +70,32 @@ func (c *Config) validate() error {
 // is nothing to close; the connection belongs to the caller, and should
 // reconnect without end.
 type Bus struct {
-	conn    *nats.Conn
-	js      jetstream.JetStream
-	cfg     Config
-	log     *slog.Logger
+	conn   *nats.Conn
+	js     jetstream.JetStream
+	cfg    Config
+	log    *slog.Logger
+	all    track
+	engine track // what is on channels that begin with "flow." as well
+}
+
+// track is a stream with its subjects.
+type track struct {
 	stream  string
 	subject string // where entries are published
 	bell    string // where the stream tells what it stored
+}
+
+// engineChannels is how the channels begin on which the engine tells itself of
+// changes. They have a track of their own, too: servers listen to them all the
+// time, and would read all that is told of calls for one change a day.
+const engineChannels = "flow."
+
+// trackOf is the shortest track that has all that matches the pattern.
+func (b *Bus) trackOf(pattern string) track {
+	if strings.HasPrefix(pattern, engineChannels) {
+		return b.engine
+	}
+	return b.all
 }
 
 var _ event.Bus = (*Bus)(nil)
@@ -90,24 +111,25 @@ func New(ctx context.Context, conn *nats.Conn, cfg Config) (*Bus, error) {
 	}
 	b := &Bus{
 		conn: conn, js: js, cfg: cfg, log: cfg.Logger.With("component", "event"),
-		stream:  cfg.Prefix + "FLOW_EVENTS",
-		subject: cfg.Prefix + "flow.events",
-		bell:    cfg.Prefix + "flow.events.bell",
+		all:    track{cfg.Prefix + "FLOW_EVENTS", cfg.Prefix + "flow.events", cfg.Prefix + "flow.events.bell"},
+		engine: track{cfg.Prefix + "FLOW_EVENTS_ENGINE", cfg.Prefix + "flow.events.engine", cfg.Prefix + "flow.events.engine.bell"},
 	}
-	if _, err := b.ensure(ctx); err != nil {
-		return nil, fmt.Errorf("make the stream of events: %w", wrap(ctx, err))
+	for _, t := range []track{b.all, b.engine} {
+		if _, err := b.ensure(ctx, t); err != nil {
+			return nil, fmt.Errorf("make the stream of events: %w", wrap(ctx, err))
+		}
 	}
 	return b, nil
 }
 
-// ensure makes the stream what it should be.
-func (b *Bus) ensure(ctx context.Context) (jetstream.Stream, error) {
+// ensure makes the stream of a track what it should be.
+func (b *Bus) ensure(ctx context.Context, t track) (jetstream.Stream, error) {
 	cfg := jetstream.StreamConfig{
-		Name: b.stream, Subjects: []string{b.subject},
+		Name: t.stream, Subjects: []string{t.subject},
 		Description: "Flow: what happens, for listeners and for those who come late",
 		Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
 		MaxMsgs: int64(b.cfg.Backlog), AllowDirect: true,
-		RePublish: &jetstream.RePublish{Source: b.subject, Destination: b.bell, HeadersOnly: true},
+		RePublish: &jetstream.RePublish{Source: t.subject, Destination: t.bell, HeadersOnly: true},
 	}
 	if b.cfg.MemoryStorage {
 		cfg.Storage = jetstream.MemoryStorage
@@ -124,12 +146,26 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := b.add(b.all, msgs); err != nil {
+		return err
+	}
+	var engine []event.Message
+	for _, m := range msgs {
+		if strings.HasPrefix(m.Channel, engineChannels) {
+			engine = append(engine, m)
+		}
+	}
+	return b.add(b.engine, engine)
+}
+
+// add puts the messages on a track.
+func (b *Bus) add(to track, msgs []event.Message) error {
 	entries, err := event.Pack(msgs)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		switch err := b.conn.Publish(b.subject, e); {
+		switch err := b.conn.Publish(to.subject, e); {
 		case errors.Is(err, nats.ErrMaxPayload):
 			return fmt.Errorf("publish %d events: %d bytes together are more than NATS takes (%d)", len(msgs), len(e), b.conn.MaxPayload())
 		case err != nil:
@@ -144,7 +180,7 @@ func (b *Bus) Health(ctx context.Context) error {
 	if !b.conn.IsConnected() {
 		return fmt.Errorf("%w: the connection to NATS is %s", event.ErrUnavailable, b.conn.Status())
 	}
-	if _, err := b.js.Stream(ctx, b.stream); err != nil {
+	if _, err := b.js.Stream(ctx, b.all.stream); err != nil {
 		return fmt.Errorf("ask NATS for events how it is: %w", wrap(ctx, err))
 	}
 	return nil

@@ -52,7 +52,7 @@ func (r *reader) readPage(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := r.bus.conn.PublishRequest("$JS.API.DIRECT.GET."+r.bus.stream, r.inbox.Subject, body); err != nil {
+	if err := r.bus.conn.PublishRequest("$JS.API.DIRECT.GET."+r.track.stream, r.inbox.Subject, body); err != nil {
 		return false, err
 	}
 	// The whole page is taken before any of it is sent: a listener that makes us

@@ -32,7 +32,7 @@ const whole = 1<<31 - 1
 // Subscribe sends what matches to out until ctx ends. It reads the stream at the
 // pace of the listener; who is slower than the backlog is long loses the oldest.
 func (b *Bus) Subscribe(ctx context.Context, s event.Subscription, out chan<- event.Message, ready func()) error {
-	r := &reader{bus: b, pattern: s.Pattern, out: out, ready: ready, n: whole, now: s.After == "" && s.Since.IsZero()}
+	r := &reader{bus: b, track: b.trackOf(s.Pattern), pattern: s.Pattern, out: out, ready: ready, n: whole, now: s.After == "" && s.Since.IsZero()}
 	if s.After != "" {
 		if err := r.resume(s.After); err != nil {
 			return err
@@ -59,6 +59,7 @@ func (b *Bus) Subscribe(ctx context.Context, s event.Subscription, out chan<- ev
 // reader is one subscription's way through the stream. Only used by Subscribe.
 type reader struct {
 	bus     *Bus
+	track   track
 	pattern string
 	out     chan<- event.Message
 	ready   func()
@@ -95,7 +96,7 @@ func (r *reader) resume(id string) error {
 // listen reads whenever there is a reason to, until something fails.
 func (r *reader) listen(ctx context.Context, rings chan struct{}) error {
 	conn := r.bus.conn
-	bell, err := conn.Subscribe(r.bus.bell, func(*nats.Msg) { ring(rings) })
+	bell, err := conn.Subscribe(r.track.bell, func(*nats.Msg) { ring(rings) })
 	if err != nil {
 		return err
 	}
@@ -145,9 +146,9 @@ func (r *reader) open(ctx context.Context) error {
 	if err := r.bus.conn.FlushWithContext(ctx); err != nil {
 		return err
 	}
-	stream, err := r.bus.js.Stream(ctx, r.bus.stream)
+	stream, err := r.bus.js.Stream(ctx, r.track.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) { // its memory was lost, or somebody deleted it
-		stream, err = r.bus.ensure(ctx)
+		stream, err = r.bus.ensure(ctx, r.track)
 	}
 	if err != nil {
 		return err
