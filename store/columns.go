@@ -11,11 +11,12 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// stampLayout has a fixed width, so that times compare as text on SQLite.
-const stampLayout = "2006-01-02T15:04:05.000000Z"
+// TimeLayout is how times are written as text. It has a fixed width, so that they
+// compare as text on SQLite.
+const TimeLayout = "2006-01-02T15:04:05.000000Z"
 
 // stamp is a time in UTC with microseconds: timestamptz on PostgreSQL, text on
-// SQLite. It travels as text to both, and so has one precision on both.
+// SQLite.
 type stamp time.Time
 
 // endOfTime is the last time that a stamp has.
@@ -26,18 +27,21 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func (s stamp) time() time.Time { return time.Time(s).UTC().Truncate(time.Microsecond) }
 
-// String returns the time with a fixed width. Years that PostgreSQL and four
+// kept returns the time as databases keep it. Years that PostgreSQL and four
 // digits do not have become the nearest that they have.
-func (s stamp) String() string {
+func (s stamp) kept() time.Time {
 	t := s.time()
 	switch {
 	case t.Year() < 1:
-		t = time.Time{}
+		return time.Time{}
 	case t.Year() > 9999:
-		t = endOfTime
+		return endOfTime
 	}
-	return t.Format(stampLayout)
+	return t
 }
+
+// String returns the time with a fixed width.
+func (s stamp) String() string { return s.kept().Format(TimeLayout) }
 
 // Value implements driver.Valuer.
 func (s stamp) Value() (driver.Value, error) { return s.String(), nil }
@@ -48,7 +52,7 @@ func (s *stamp) Scan(v any) error {
 	case time.Time:
 		*s = stamp(v.UTC())
 	case string:
-		t, err := time.Parse(stampLayout, v)
+		t, err := time.Parse(TimeLayout, v)
 		if err != nil {
 			return fmt.Errorf("read time %q: %w", v, err)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/pressly/goose/v3/lock"
 )
@@ -29,6 +30,17 @@ type Driver interface {
 	Deadlock(err error) bool
 }
 
+// Appender is a Driver that has a cheaper way to insert rows that are all new.
+type Appender interface {
+	// Append inserts the rows of the batches in one transaction, in that order.
+	// When one of them is there already nothing is inserted, and Taken tells so.
+	Append(ctx context.Context, db *sql.DB, batches []Batch) error
+	// Taken tells whether the error says that a row with the same key is there.
+	Taken(err error) bool
+	// Known returns those of the ids of calls that are there.
+	Known(ctx context.Context, db *sql.DB, ids []string) ([]string, error)
+}
+
 // Execer is a transaction, as far as drivers need it.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
@@ -41,13 +53,14 @@ type Batch struct {
 	Rows    int
 }
 
-// Column is one column of a batch: Text or Int has a value for each row.
+// Column is one column of a batch: Text, Int or Time has a value for each row.
 type Column struct {
 	Name string
 	Text []string
 	Int  []int64
-	// Time says that the texts are times, in a form that both databases read.
-	Time bool
+	// Time is times as the store keeps them: in UTC, with microseconds, in years
+	// that all databases have; nil is null.
+	Time []*time.Time
 	// Null says that an empty text stands for null.
 	Null bool
 }

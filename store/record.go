@@ -4,29 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"gorm.io/gorm"
 
 	"github.com/elasticcode/flow/model"
 )
 
-// RecordCalls keeps what is known of calls, in bulk and in one transaction. The
-// same call may be there several times and in any order; see the package
-// comment for which record counts. Records that can never be stored are left
-// out and named by an *Unfit; all others were stored then.
+// RecordCalls keeps what is known of calls, in bulk: each call with all that
+// belongs to it in one transaction. The same call may be there several times and
+// in any order; see the package comment for which record counts. Records that can
+// never be stored are left out and named by an *Unfit; all others were stored then.
 func (s *Store) RecordCalls(ctx context.Context, calls []model.Call) error {
 	waves, unfit := newWaves(calls)
-	err := s.tx(ctx, "record calls", func(tx *gorm.DB) error {
-		for _, w := range waves {
-			if err := s.insertWave(ctx, tx, w); err != nil {
-				return err
+	waves, err := s.appendNew(ctx, waves)
+	err = s.fail(ctx, "record calls", err)
+	if err == nil && len(waves) > 0 {
+		err = s.tx(ctx, "record calls", func(tx *gorm.DB) error {
+			for _, w := range waves {
+				if err := s.insertWave(ctx, tx, w); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	if err == nil && len(unfit) > 0 {
 		err = &Unfit{Reasons: unfit}
 	}
@@ -34,93 +35,12 @@ func (s *Store) RecordCalls(ctx context.Context, calls []model.Call) error {
 }
 
 func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
-	calls := w.sorted()
-	for _, part := range []struct {
-		batch    Batch
-		conflict string
-	}{
-		{callBatch(calls), callConflict},
-		{parentBatch(calls), "ON CONFLICT DO NOTHING"},
-		{logBatch(w.logs), logConflict},
-		{eventBatch(w.events), "ON CONFLICT DO NOTHING"},
-		{deadBatch(calls), "ON CONFLICT DO NOTHING"},
-		{refBatch(calls), "ON CONFLICT DO NOTHING"},
-	} {
-		if part.batch.Rows == 0 {
-			continue
-		}
-		if err := s.driver.Insert(ctx, tx.Statement.ConnPool, part.batch, part.conflict); err != nil {
-			return fmt.Errorf("insert %s: %w", part.batch.Table, err)
+	for _, p := range w.parts() {
+		if err := s.driver.Insert(ctx, tx.Statement.ConnPool, p.Batch, p.conflict); err != nil {
+			return fmt.Errorf("insert %s: %w", p.Table, err)
 		}
 	}
 	return nil
-}
-
-// wave is records that one statement can take: each call once.
-type wave struct {
-	calls  map[string]*model.Call
-	logs   map[logKey]document
-	events map[eventKey]string // notes
-}
-
-type logKey struct {
-	call    string
-	attempt int
-}
-
-type eventKey struct{ call, name, time string }
-
-// newWaves merges records of the same call. What comes after an end goes to the
-// next wave: which of two ends counts is for the database to say, as it alone
-// knows whether the call was reopened.
-func newWaves(calls []model.Call) ([]*wave, map[int]string) {
-	var waves []*wave
-	unfit := map[int]string{}
-	for i, c := range calls {
-		if why := unfitCall(c); why != "" {
-			unfit[i] = why
-			continue
-		}
-		n := 0
-		for n < len(waves) {
-			if old, ok := waves[n].calls[c.ID]; !ok || !old.State.Terminal() {
-				break
-			}
-			n++
-		}
-		if n == len(waves) {
-			waves = append(waves, &wave{map[string]*model.Call{}, map[logKey]document{}, map[eventKey]string{}})
-		}
-		waves[n].add(c)
-	}
-	return waves, unfit
-}
-
-func (w *wave) add(c model.Call) {
-	if len(c.Log) > 0 {
-		key, lines := logKey{c.ID, c.Attempt}, document(clean(string(encode(c.Log))))
-		if len(lines) > len(w.logs[key]) {
-			w.logs[key] = lines
-		}
-	}
-	for _, e := range c.Events {
-		key := eventKey{c.ID, clean(e.Name), stamp(e.Time).String()}
-		if _, ok := w.events[key]; !ok {
-			w.events[key] = clean(e.Note)
-		}
-	}
-	c.Log, c.Events = nil, nil
-	if old, ok := w.calls[c.ID]; ok {
-		*old = merge(*old, c)
-	} else {
-		w.calls[c.ID] = &c
-	}
-}
-
-// sorted returns the calls by id: transactions that lock rows in one order
-// cannot wait for each other in a circle.
-func (w *wave) sorted() []*model.Call {
-	return slices.SortedFunc(maps.Values(w.calls), func(a, b *model.Call) int { return strings.Compare(a.ID, b.ID) })
 }
 
 // maxKey is the longest id or name that indexes take with room to spare, in bytes.

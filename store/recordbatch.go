@@ -26,14 +26,14 @@ func documents[T any](name string, items []T, of func(T) document) Column {
 }
 
 func times[T any](name string, items []T, of func(T) *time.Time) Column {
-	c := text(name, items, func(item T) string {
+	out, kept := make([]*time.Time, len(items)), make([]time.Time, len(items))
+	for i, item := range items {
 		if t := of(item); t != nil {
-			return stamp(*t).String()
+			kept[i] = stamp(*t).kept()
+			out[i] = &kept[i]
 		}
-		return ""
-	})
-	c.Null, c.Time = true, true
-	return c
+	}
+	return Column{Name: name, Time: out}
 }
 
 func numbers[T any](name string, items []T, of func(T) int64) Column {
@@ -143,6 +143,7 @@ func parentBatch(calls []call) Batch {
 	slices.SortFunc(pairs, func(a, b parentRow) int {
 		return cmp.Or(cmp.Compare(a.Parent, b.Parent), cmp.Compare(a.Child, b.Child))
 	})
+	pairs = slices.Compact(pairs)
 	return Batch{Table: "call_parents", Rows: len(pairs), Columns: []Column{
 		text("parent", pairs, func(p parentRow) string { return p.Parent }),
 		text("child", pairs, func(p parentRow) string { return p.Child }),
@@ -164,15 +165,12 @@ func logBatch(logs map[logKey]document) Batch {
 // eventBatch is the rows of the table events.
 func eventBatch(events map[eventKey]string) Batch {
 	keys := slices.SortedFunc(maps.Keys(events), func(a, b eventKey) int {
-		return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.name, b.name), cmp.Compare(a.time, b.time))
+		return cmp.Or(cmp.Compare(a.call, b.call), cmp.Compare(a.name, b.name), a.time.Compare(b.time))
 	})
 	return Batch{Table: "events", Rows: len(keys), Columns: []Column{
 		text("call_id", keys, func(k eventKey) string { return k.call }),
 		text("name", keys, func(k eventKey) string { return k.name }),
-		times("time", keys, func(k eventKey) *time.Time {
-			t, _ := time.Parse(stampLayout, k.time) // written by stamp.String
-			return &t
-		}),
+		times("time", keys, func(k eventKey) *time.Time { return &k.time }),
 		text("note", keys, func(k eventKey) string { return events[k] }),
 	}}
 }

@@ -59,15 +59,18 @@ func TestServerGone(t *testing.T) {
 	if err := s.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
+	many, _ := pairs("c", 40)
 	proxy.Refuse(true)
 	proxy.Cut()
 	for what, do := range map[string]func() error{
-		"ping":   func() error { return s.Ping(ctx) },
-		"list":   func() error { _, err := s.Queues(ctx, "", store.List{}); return err },
-		"create": func() error { _, err := s.CreateNetwork(ctx, model.Network{Name: "n"}); return err },
-		"record": func() error { return s.RecordCalls(ctx, []model.Call{{ID: "c", State: model.Queued}}) },
-		"get":    func() error { _, err := s.Call(ctx, "c"); return err },
-		"check":  func() error { return s.Check(ctx) },
+		"ping":        func() error { return s.Ping(ctx) },
+		"list":        func() error { _, err := s.Queues(ctx, "", store.List{}); return err },
+		"create":      func() error { _, err := s.CreateNetwork(ctx, model.Network{Name: "n"}); return err },
+		"append":      func() error { return s.RecordCalls(ctx, pair("c")) },
+		"record many": func() error { return s.RecordCalls(ctx, many) },
+		"record":      func() error { return s.RecordCalls(ctx, []model.Call{{ID: "c", State: model.Succeeded}}) },
+		"get":         func() error { _, err := s.Call(ctx, "c"); return err },
+		"check":       func() error { return s.Check(ctx) },
 		"arrive": func() error {
 			_, err := s.Arrive(ctx, []store.Arrival{{ID: "a", Socket: "s", Needs: []string{"x"}, Argument: "x", Value: []byte("1")}})
 			return err

@@ -15,16 +15,16 @@ func (driver) Insert(ctx context.Context, tx store.Execer, b store.Batch, confli
 	args := make([]any, len(b.Columns))
 	for i, c := range b.Columns {
 		names[i], take[i] = c.Name, c.Name
-		if c.Int != nil {
+		switch {
+		case c.Int != nil:
 			from[i], args[i] = fmt.Sprintf("$%d::bigint[]", i+1), c.Int
-			continue
-		}
-		from[i], args[i] = fmt.Sprintf("$%d::text[]", i+1), c.Text
-		if c.Null {
-			take[i] = "NULLIF(" + take[i] + ", '')"
-		}
-		if c.Time {
-			take[i] += "::timestamptz"
+		case c.Time != nil:
+			from[i], args[i] = fmt.Sprintf("$%d::timestamptz[]", i+1), c.Time
+		default:
+			from[i], args[i] = fmt.Sprintf("$%d::text[]", i+1), c.Text
+			if c.Null {
+				take[i] = "NULLIF(" + take[i] + ", '')"
+			}
 		}
 	}
 	query := "INSERT INTO " + b.Table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(take, ", ") +

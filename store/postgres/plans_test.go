@@ -85,6 +85,12 @@ func TestPlans(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = told.Close() })
 	page := store.List{Limit: 50}
+	newest, err := s.Calls(ctx, store.CallFilter{Network: "default", List: store.List{Limit: perDay}})
+	must(t, err)
+	many := newest.Items
+	for i := range many {
+		many[i].Attempt = 0 // they could be new
+	}
 	before := base.Add(days / 2 * day)
 	asks := map[string]func() error{
 		"call":   func() error { _, err := told.Call(ctx, c.ID); return err },
@@ -117,16 +123,17 @@ func TestPlans(t *testing.T) {
 			_, err := told.Dead(ctx, store.DeadFilter{Network: "default", Run: c.Tracking, List: page})
 			return err
 		},
-		"edit":      func() error { return told.EditCall(ctx, c.ID, nil, nil, nil) },
-		"drop":      func() error { _, err := told.Drop(ctx, some[:5]...); return err },
-		"reopen":    func() error { _, err := told.Reopen(ctx, some[10:]...); return err },
-		"redrives":  func() error { _, err := told.PendingRedrives(ctx, time.Now().Add(time.Hour), 10); return err },
-		"prune":     func() error { _, err := told.PruneCalls(ctx, "default", before, 500); return err },
-		"rank":      func() error { _, err := told.CreatedAtRank(ctx, "default", int64(3*perDay)); return err },
-		"has calls": func() error { _, err := told.HasCalls(ctx); return err },
-		"record":    func() error { return told.RecordCalls(ctx, []model.Call{c}) },
-		"release":   func() error { _, err := told.ReleaseBlobs(ctx, before, 500); return err },
-		"sweep":     func() error { _, _, err := told.SweepBlobs(ctx, before, "", 50); return err },
+		"edit":        func() error { return told.EditCall(ctx, c.ID, nil, nil, nil) },
+		"drop":        func() error { _, err := told.Drop(ctx, some[:5]...); return err },
+		"reopen":      func() error { _, err := told.Reopen(ctx, some[10:]...); return err },
+		"redrives":    func() error { _, err := told.PendingRedrives(ctx, time.Now().Add(time.Hour), 10); return err },
+		"prune":       func() error { _, err := told.PruneCalls(ctx, "default", before, 500); return err },
+		"rank":        func() error { _, err := told.CreatedAtRank(ctx, "default", int64(3*perDay)); return err },
+		"has calls":   func() error { _, err := told.HasCalls(ctx); return err },
+		"record":      func() error { return told.RecordCalls(ctx, []model.Call{c}) },
+		"record many": func() error { return told.RecordCalls(ctx, many) },
+		"release":     func() error { _, err := told.ReleaseBlobs(ctx, before, 500); return err },
+		"sweep":       func() error { _, _, err := told.SweepBlobs(ctx, before, "", 50); return err },
 		"arrive": func() error {
 			_, err := told.Arrive(ctx, []store.Arrival{{ID: c.ID, Socket: "s", Needs: []string{"x"}, Argument: "x", Value: []byte("1"), Tracking: c.Tracking}})
 			return err
@@ -185,7 +192,7 @@ func TestPlans(t *testing.T) {
 }
 
 // narrow is what is about calls whose ids are known, of a day or two.
-var narrow = map[string]bool{"call": true, "edit": true, "drop": true, "reopen": true, "record": true, "arrive": true}
+var narrow = map[string]bool{"call": true, "edit": true, "drop": true, "reopen": true, "record": true, "record many": true, "arrive": true}
 
 // plan is what the database tells of how it ran a query.
 type plan struct {

@@ -85,17 +85,33 @@ func (s shape) args(from, rows int) []any {
 // constant tells whether all rows have one value in the column.
 func constant(c store.Column, rows int) bool {
 	for i := 1; i < rows; i++ {
-		if c.Int != nil && c.Int[i] != c.Int[0] || c.Int == nil && c.Text[i] != c.Text[0] {
+		if !same(c, i, 0) {
 			return false
 		}
 	}
 	return true
 }
 
+func same(c store.Column, i, j int) bool {
+	switch {
+	case c.Int != nil:
+		return c.Int[i] == c.Int[j]
+	case c.Time == nil:
+		return c.Text[i] == c.Text[j]
+	}
+	a, b := c.Time[i], c.Time[j]
+	return a == b || a != nil && b != nil && a.Equal(*b)
+}
+
 func value(c store.Column, i int) any {
 	switch {
 	case c.Int != nil:
 		return c.Int[i]
+	case c.Time != nil:
+		if c.Time[i] == nil {
+			return nil
+		}
+		return c.Time[i].Format(store.TimeLayout)
 	case c.Null && c.Text[i] == "":
 		return nil
 	}

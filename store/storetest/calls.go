@@ -120,6 +120,8 @@ func callUnfit(t *testing.T, b *bundle) {
 	page := got(b.Calls(b.ctx, store.CallFilter{}))(t)
 	equal(t, "calls that were stored", ids(page.Items), []string{"good"})
 	equal(t, "its worker and result", []any{page.Items[0].Worker, string(page.Items[0].Result)}, []any{"\uFFFD\uFFFD", "\"\uFFFD\""})
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+	equal(t, "its odd times", []*time.Time{page.Items[0].Started, page.Items[0].Deadline}, []*time.Time{{}, &last})
 }
 
 // callCount: a long listing is counted to the limit only, unless asked to.

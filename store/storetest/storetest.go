@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"JoinCancel":  joinCancel,
 		"CallOrder":   callOrder,
 		"CallRace":    callRace,
+		"CallCrowd":   callCrowd,
 		"JoinZip":     joinZip,
 		"JoinRun":     joinRun,
 		"JoinHighest": joinHighest,
