@@ -35,6 +35,30 @@ func (s *Store) Heartbeat(ctx context.Context, h model.Heartbeat) error {
 	})
 }
 
+// PlanTaken keeps which version of its plan the agent of a node has taken up. It
+// tells whether the agent is known, which it is from its first heartbeat on.
+func (s *Store) PlanTaken(ctx context.Context, node, version string) (known bool, err error) {
+	err = s.tx(ctx, "keep the version of a plan", func(tx *gorm.DB) error {
+		done := tx.Model(&agentRow{}).Where("node = ?", node).UpdateColumn("plan", version)
+		known = done.RowsAffected > 0
+		return done.Error
+	})
+	return known, err
+}
+
+// PlansTaken returns which version of its plan each running agent has taken up
+// that was heard of not longer ago than that, by node.
+func (s *Store) PlansTaken(ctx context.Context, heard time.Duration) (map[string]string, error) {
+	var rows []agentRow
+	err := s.read.WithContext(ctx).Select("node", "plan").
+		Where("status = ? AND plan <> '' AND beat > ?", string(model.StatusRunning), stamp(now().Add(-heard))).Find(&rows).Error
+	out := make(map[string]string, len(rows))
+	for _, r := range rows {
+		out[r.Node] = r.Plan
+	}
+	return out, s.fail(ctx, "read the versions of plans", err)
+}
+
 // stopped marks the processors that were to stop and of which no worker is left:
 // no agent speaks for them any more.
 func stopped(tx *gorm.DB) error {

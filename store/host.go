@@ -48,6 +48,7 @@ type agentRow struct {
 	Beat    stamp  `gorm:"not null"`
 	Version string `gorm:"not null"`
 	Started stamp  `gorm:"not null"`
+	Plan    string `gorm:"not null"` // the version that it has taken up; see PlanTaken
 }
 
 // TableName implements gorm's Tabler.

@@ -65,6 +65,9 @@ func (a *API) heartbeat(ctx context.Context, in *heartbeatIn) (*body[client.Hear
 	if err := a.cfg.Store.Heartbeat(ctx, h); err != nil {
 		return nil, err
 	}
+	if taken := a.followers.unknown(h.Node.Name); taken != "" {
+		a.taken(ctx, h.Node.Name, taken)
+	}
 	v, _, err := a.plans.of(ctx, h.Node.Name)
 	if err != nil {
 		return nil, err
@@ -97,6 +100,9 @@ func (a *API) getPlan(ctx context.Context, in *planIn) (*body[model.Plan], error
 		}
 		// What it knows is what is: it has taken every change before this one.
 		leave := a.followers.follow(in.Node, epoch)
+		if a.followers.has(in.Node, v) {
+			a.taken(ctx, in.Node, v)
+		}
 		again := heard(waitCtx, rung)
 		if leave(); !again {
 			return nil, notModified{}

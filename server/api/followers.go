@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/elasticcode/flow/model"
 )
 
 // A change of a plug or of a socket's ways counts for calls when agents know it.
@@ -15,6 +17,9 @@ const (
 	takenUp = 5 * time.Second
 	// gone is after what time without a question an agent is not waited for.
 	gone = 3 * time.Second
+	// askAgain is how long it takes until it is looked again what agents of other
+	// servers know.
+	askAgain = 25 * time.Millisecond
 )
 
 // followers are the agents that ask this server for their plans.
@@ -28,6 +33,8 @@ type follower struct {
 	epoch   int64 // of the bell: it knows what was changed until then
 	waiting int   // its questions that wait for a change now
 	left    time.Time
+	version string // of the plan that it has
+	public  bool   // other servers can read that
 }
 
 func newFollowers() *followers {
@@ -69,6 +76,43 @@ func (f *followers) follow(node string, epoch int64) (leave func()) {
 	}
 }
 
+// follows tells whether a node asks this server.
+func (f *followers) follows(node string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.nodes[node] != nil
+}
+
+// has notes which version of its plan a node has, and tells whether other servers
+// do not know that yet.
+func (f *followers) has(node, version string) (news bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.of(node)
+	n.public = n.public && n.version == version
+	n.version = version
+	return !n.public
+}
+
+// unknown returns which version of its plan a node has, if other servers do not
+// know that; else nothing.
+func (f *followers) unknown(node string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.nodes[node]; n != nil && !n.public {
+		return n.version
+	}
+	return ""
+}
+
+// published notes that other servers know which version a node has.
+func (f *followers) published(node, version string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.of(node)
+	n.public = n.version == version
+}
+
 // behind tells whether an agent does not know the changes of an epoch yet, and
 // gives a channel that is closed when one has asked again.
 func (f *followers) behind(epoch int64) (bool, <-chan struct{}) {
@@ -86,24 +130,68 @@ func (f *followers) behind(epoch int64) (bool, <-chan struct{}) {
 	return late, f.moved
 }
 
-// settle waits until all agents that ask this server know what was changed, or
-// for a while: a change counts whether or not they answer.
+// taken lets other servers know which version of its plan a node has taken up.
+// Where that fails, it is tried again with the next heartbeat.
+func (a *API) taken(ctx context.Context, node, version string) {
+	known, err := a.cfg.Store.PlanTaken(ctx, node, version)
+	if known && err == nil {
+		a.followers.published(node, version)
+		return
+	}
+	a.log.DebugContext(ctx, "other servers do not know which plan a node has", "node", node, "err", err)
+}
+
+// settle waits until all agents know what was changed, or for a while: a change
+// counts whether or not they answer.
 func (a *API) settle(ctx context.Context) {
 	ctx, cancel := a.until(ctx, takenUp)
 	defer cancel()
 	defer a.plans.rush()()
+	if !a.settleHere(ctx) || !a.settleElsewhere(ctx) {
+		a.log.DebugContext(ctx, "a change was made that agents have not taken up yet")
+	}
+}
+
+// settleHere waits for the agents that ask this server; it is false when ctx
+// ends first.
+func (a *API) settleHere(ctx context.Context) bool {
 	_, epoch := a.bell.wait()
 	for {
 		late, moved := a.followers.behind(epoch)
 		if !late {
-			return
+			return true
 		}
 		select {
 		case <-moved:
 		case <-time.After(gone / 6): // one of them may be gone by then
 		case <-ctx.Done():
-			a.log.DebugContext(ctx, "a change was made that agents have not taken up yet")
-			return
+			return false
+		}
+	}
+}
+
+// settleElsewhere waits for the agents that ask other servers, which have to hear
+// of the change before; it is false when ctx ends first.
+func (a *API) settleElsewhere(ctx context.Context) bool {
+	settled := map[string]bool{}
+	for {
+		taken, err := a.cfg.Store.PlansTaken(ctx, 2*model.HeartbeatEvery)
+		late := err != nil
+		for node, version := range taken {
+			if settled[node] || a.followers.follows(node) {
+				continue
+			}
+			wanted, _, err := a.plans.of(ctx, node)
+			settled[node] = err == nil && wanted == version
+			late = late || !settled[node]
+		}
+		if !late {
+			return true
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

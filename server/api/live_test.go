@@ -255,8 +255,22 @@ func TestPlugIsTakenUp(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.system(t)
+	isTakenUp(t, b, b)
+}
+
+// TestPlugIsTakenUpElsewhere: so do the agents that ask another server.
+func TestPlugIsTakenUpElsewhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.system(t)
+	isTakenUp(t, b, b.another(t))
+}
+
+// isTakenUp makes a plug at b while an agent asks the server of asked.
+func isTakenUp(t *testing.T, b, asked *bundle) {
+	t.Helper()
 	ctx, stop := context.WithCancel(testenv.Context(t, time.Minute))
-	agent := b.client(t, b.newToken(t, model.ScopeAgent))
+	agent := asked.client(t, b.newToken(t, model.ScopeAgent))
 	must(t)(agent.Heartbeat(ctx, model.Heartbeat{
 		Node:  model.Node{Object: model.Object{Name: "n1"}, Cores: 4},
 		Agent: model.Agent{Object: model.Object{Name: "n1.agent"}, Node: "n1", CPUs: 4},
@@ -284,6 +298,13 @@ func TestPlugIsTakenUp(t *testing.T) {
 		}
 	}()
 	<-following
+	for public := ""; public == ""; { // the agent has asked again
+		taken, err := b.store.PlansTaken(ctx, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public = taken["n1"]
+	}
 	plugs := b.c.Plugs()
 	plug := model.Plug{Object: model.Object{Name: "x"}, Type: model.PlugResult, Source: "sample.do_this", Target: "sample.add_two", Argument: "one"}
 	must(t)(plugs.Create(ctx, plug))

@@ -57,14 +57,33 @@ func setup(t testing.TB) *bundle {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	sealer, err := access.NewSealer(make([]byte, access.KeySize))
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := &bundle{
 		store: s, broker: &fakeBroker{declared: map[string]model.Endpoint{}}, git: &fakeGit{},
 		results: &fakeResults{known: map[string]result.Result{}, rung: make(chan struct{})}, events: newFakeBus(),
 	}
+	b.open(t)
+	b.token = b.newToken(t, model.ScopeAdmin)
+	b.c = b.client(t, b.token)
+	return b
+}
+
+// another returns a second server of the same system.
+func (b *bundle) another(t testing.TB) *bundle {
+	t.Helper()
+	other := *b
+	other.open(t)
+	other.c = other.client(t, b.token)
+	return &other
+}
+
+// open makes the API of the bundle and serves it.
+func (b *bundle) open(t testing.TB) {
+	t.Helper()
+	sealer, err := access.NewSealer(make([]byte, access.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := b.store
 	b.api, err = New(Config{
 		Canceller: canceller.New(canceller.Config{History: s, Results: b.results, Logger: testenv.Logger(t)}),
 		Redriver:  redriver.New(redriver.Config{History: s, Results: b.results, Sender: b.broker, Logger: testenv.Logger(t)}),
@@ -77,9 +96,6 @@ func setup(t testing.TB) *bundle {
 		t.Fatal(err)
 	}
 	b.serve(t)
-	b.token = b.newToken(t, model.ScopeAdmin)
-	b.c = b.client(t, b.token)
-	return b
 }
 
 // emptyDatabase is a migrated database file: migrating takes longer than a test.

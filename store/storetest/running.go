@@ -127,6 +127,23 @@ func hosts(t *testing.T, b *bundle) {
 	refused(t, err, store.ErrNotFound, `there is no node "n11": did you mean "n1"?`)
 }
 
+// plans: which version of its plan an agent has taken up is known as long as the
+// agent is heard of.
+func plans(t *testing.T, b *bundle) {
+	equal(t, "before the first heartbeat", got(b.PlanTaken(b.ctx, "n1", "v0"))(t), false)
+	must(t, b.Heartbeat(b.ctx, heartbeat("n1")))
+	must(t, b.Heartbeat(b.ctx, heartbeat("n2")))
+	equal(t, "nothing taken up", len(got(b.PlansTaken(b.ctx, time.Minute))(t)), 0)
+	equal(t, "known", got(b.PlanTaken(b.ctx, "n1", "v1"))(t), true)
+	must(t, b.Heartbeat(b.ctx, heartbeat("n1"))) // changes nothing of it
+	equal(t, "taken up", got(b.PlansTaken(b.ctx, time.Minute))(t), map[string]string{"n1": "v1"})
+	equal(t, "not heard of", len(got(b.PlansTaken(b.ctx, -time.Minute))(t)), 0)
+	h := heartbeat("n1")
+	h.Agent.Status = model.StatusStopped
+	must(t, b.Heartbeat(b.ctx, h))
+	equal(t, "stopped", len(got(b.PlansTaken(b.ctx, time.Minute))(t)), 0)
+}
+
 // lost: what an agent runs is down when nothing was heard of the agent for long.
 func lost(t *testing.T, b *bundle) {
 	b.processor(t, "p")

@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"Paging":      paging,
 		"Processors":  processors,
 		"Hosts":       hosts,
+		"Plans":       plans,
 		"Lost":        lost,
 		"Tasks":       tasks,
 		"Endpoints":   endpoints,
