@@ -62,7 +62,7 @@ var homes = map[string][]string{
 	"github.com/nats-io/nats.go":         {"event/nats", "result/nats", "broker/jetstream", "stack"},
 	"github.com/nats-io/nats-server":     {"stack/natsd"},
 	"gorm.io/":                           {"store"},
-	"modernc.org/sqlite":                 {"store"},
+	"github.com/glebarez/":               {"store"},
 	"github.com/pressly/goose":           {"store"},
 	"github.com/jackc/pgx":               {"store"},
 	"github.com/go-git/":                 {"processor/source"},

@@ -2,90 +2,69 @@ package sqlite
 
 import (
 	"context"
-	"strconv"
+	"fmt"
 	"strings"
 
 	"github.com/elasticcode/flow/store"
 )
 
-// Rows are inserted by statements of mostRows rows, and what remains by such of
-// fewer and fewer, each a quarter of the one before: there are few different
-// statements, so that they can be kept compiled, and few runs. A run costs more
-// than its rows do: pages that it changes are copied aside first.
-const (
-	mostRows = 256
-	fewer    = 4
-)
+// rowsAtOnce is how many rows one statement inserts. Every statement is
+// compiled anew, which fewer rows would pay for more often; and the driver looks
+// for each parameter in the list of all, which more rows would make longer.
+const rowsAtOnce = 50
 
 // Insert inserts the rows with statements of many VALUES, followed by the
 // columns that are the same in all of them: those are given once.
 func (driver) Insert(ctx context.Context, tx store.Execer, b store.Batch, conflict string) error {
-	s := newShape(b)
-	rows := mostRows
-	for from := 0; from < b.Rows; from += rows {
-		for rows > b.Rows-from {
-			rows /= fewer
-		}
-		if _, err := tx.ExecContext(ctx, s.query(rows, conflict), s.args(from, rows)...); err != nil {
+	names := make([]string, len(b.Columns))
+	for i, c := range b.Columns {
+		names[i] = c.Name
+	}
+	into := "INSERT INTO " + b.Table + " (" + strings.Join(names, ", ") + ") SELECT "
+	for from := 0; from < b.Rows; from += rowsAtOnce {
+		to := min(b.Rows, from+rowsAtOnce)
+		take, rows, args := values(b.Columns, from, to)
+		// "WHERE true" tells the parser that ON CONFLICT is not a join's ON.
+		query := into + take + " FROM (" + rows + ") WHERE true " + conflict
+		if _, err := tx.ExecContext(ctx, query, args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shape is a batch with its columns told apart.
-type shape struct {
-	table    string
-	names    []string
-	selected []string // for each column what to select: a parameter, or a column of the VALUES
-	same     []store.Column
-	varying  []store.Column
-}
-
-func newShape(b store.Batch) shape {
-	s := shape{table: b.Table}
-	for _, c := range b.Columns {
-		s.names = append(s.names, c.Name)
-		if constant(c, b.Rows) {
-			s.same = append(s.same, c)
-			s.selected = append(s.selected, "?")
+// values returns what to select, the VALUES to select it from, and their
+// parameters in the order of the text.
+func values(columns []store.Column, from, to int) (take, rows string, args []any) {
+	var (
+		selected []string
+		varying  []store.Column
+	)
+	for _, c := range columns {
+		if !constant(c, from, to) {
+			varying = append(varying, c)
+			selected = append(selected, fmt.Sprintf("column%d", len(varying)))
 			continue
 		}
-		s.varying = append(s.varying, c)
-		s.selected = append(s.selected, "column"+strconv.Itoa(len(s.varying)))
-	}
-	return s
-}
-
-// query is the statement that inserts that many rows.
-func (s shape) query(rows int, conflict string) string {
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", len(s.varying)), ",") + "),"
-	if len(s.varying) == 0 { // a single row
-		row = "(0),"
-	}
-	// "WHERE true" tells the parser that ON CONFLICT is not a join's ON.
-	return "INSERT INTO " + s.table + " (" + strings.Join(s.names, ", ") + ") SELECT " + strings.Join(s.selected, ", ") +
-		" FROM (VALUES " + strings.TrimSuffix(strings.Repeat(row, rows), ",") + ") WHERE true " + conflict
-}
-
-// args are the parameters of the statement for the rows that begin at from.
-func (s shape) args(from, rows int) []any {
-	args := make([]any, 0, len(s.same)+rows*len(s.varying)+1)
-	for _, c := range s.same {
+		selected = append(selected, "?")
 		args = append(args, value(c, from))
 	}
-	for i := from; i < from+rows; i++ {
-		for _, c := range s.varying {
+	row := "(" + strings.TrimSuffix(strings.Repeat("?,", len(varying)), ",") + "),"
+	if len(varying) == 0 { // a single row
+		row = "(0),"
+	}
+	for i := from; i < to; i++ {
+		for _, c := range varying {
 			args = append(args, value(c, i))
 		}
 	}
-	return append(args, keep{})
+	return strings.Join(selected, ", "), "VALUES " + strings.TrimSuffix(strings.Repeat(row, to-from), ","), args
 }
 
-// constant tells whether all rows have one value in the column.
-func constant(c store.Column, rows int) bool {
-	for i := 1; i < rows; i++ {
-		if !same(c, i, 0) {
+// constant tells whether the rows have one value in the column.
+func constant(c store.Column, from, to int) bool {
+	for i := from + 1; i < to; i++ {
+		if !same(c, i, from) {
 			return false
 		}
 	}

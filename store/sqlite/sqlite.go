@@ -11,9 +11,10 @@ import (
 	"runtime"
 	"strings"
 
+	gosqlite "github.com/glebarez/go-sqlite"
+	dialector "github.com/glebarez/sqlite"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/gorm"
-	gosqlite "modernc.org/sqlite"
 
 	"github.com/elasticcode/flow/store"
 )
@@ -46,14 +47,13 @@ func open(path, option string, conns int) (*gorm.DB, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
 		"&_pragma=cache_size(-16000)&" + option
-	c, err := gosqlite.NewConnector(dsn)
+	db, err := sql.Open(dialector.DriverName, dsn)
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(connector{c})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	g, err := gorm.Open(dialect{db}, store.Config())
+	g, err := gorm.Open(dialector.Dialector{Conn: db}, store.Config())
 	if err != nil {
 		_ = db.Close() // the error that counts is the one from opening
 		return nil, err
