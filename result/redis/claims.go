@@ -22,31 +22,37 @@ const afterglow = "60000"
 // answer for a call is its result (which begins with "{"), "g" and the token of a
 // grant, or "h", the milliseconds that remain, a blank and who holds it.
 var claimScript = redis.NewScript(`
-local clock = redis.call('TIME')
+local call, format = redis.call, string.format
+local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local fresh = clock[1] * 1000000 + clock[2]
-local holder, lease, glow = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local known = redis.call('MGET', unpack(KEYS))
+local holder, lease = ARGV[1], tonumber(ARGV[2])
+local till, ttl = format('%.0f ', now + lease), format('%.0f', lease + tonumber(ARGV[3]))
+-- What most calls are told: nobody has claimed them before.
+local first, granted = format('%.0f ', fresh) .. till .. holder, format('g%.0f', fresh)
+local known = call('MGET', unpack(KEYS))
 local answers, taken = {}, {}
 for i = 1, #KEYS, 2 do
   local answer = known[i]
   if not answer then
     local key = KEYS[i + 1]
-    local token, till, who
     local claim = taken[key] or known[i + 1]
-    if claim then
-      token, till, who = string.match(claim, '^(%d+) (%d+) (.*)$')
-      token, till = tonumber(token), tonumber(till)
-    end
-    local held = claim and who ~= '' and till > now
-    if held and who ~= holder then
-      answer = string.format('h%.0f %s', till - now, who)
+    if not claim then
+      claim, answer = first, granted
     else
-      if not held then token = math.max(fresh, (token or 0) + 1) end
-      claim = string.format('%.0f %.0f ', token, now + lease) .. holder
-      redis.call('SET', key, claim, 'PX', string.format('%.0f', lease + glow))
+      local token, ends, who = string.match(claim, '^(%d+) (%d+) (.*)$')
+      token, ends = tonumber(token), tonumber(ends)
+      local held = who ~= '' and ends > now
+      if held and who ~= holder then
+        claim, answer = nil, format('h%.0f %s', ends - now, who)
+      else
+        if not held then token = math.max(fresh, token + 1) end
+        claim, answer = format('%.0f ', token) .. till .. holder, format('g%.0f', token)
+      end
+    end
+    if claim then
+      call('SET', key, claim, 'PX', ttl)
       taken[key] = claim
-      answer = string.format('g%.0f', token)
     end
   end
   answers[#answers + 1] = answer
