@@ -2,20 +2,22 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"gorm.io/gorm"
 
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/model/quickjson"
 )
 
 // RecordCalls keeps what is known of calls, in bulk: each call with all that
 // belongs to it in one transaction. The same call may be there several times and
 // in any order; see the package comment for which record counts. Records that can
 // never be stored are left out and named by an *Unfit; all others were stored then.
-func (s *Store) RecordCalls(ctx context.Context, calls []model.Call) error {
-	waves, unfit := newWaves(calls)
+// Begun names those of which nothing was stored before, as far as the caller knows:
+// that makes storing them faster, and nothing else.
+func (s *Store) RecordCalls(ctx context.Context, calls []model.Call, begun ...string) error {
+	waves, unfit := newWaves(calls, begun)
 	waves, err := s.appendNew(ctx, waves)
 	err = s.fail(ctx, "record calls", err)
 	if err == nil && len(waves) > 0 {
@@ -47,14 +49,14 @@ func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
 const maxKey = 256
 
 // unfitCall says why a record can never be stored, or nothing.
-func unfitCall(c model.Call) string {
+func unfitCall(c *model.Call) string {
 	if c.ID == "" {
 		return "it has no id"
 	}
 	if !c.State.Valid() {
 		return fmt.Sprintf("call %.40q has the unknown state %.20q", c.ID, c.State)
 	}
-	keys := append([]string{c.ID, c.Tracking, c.Network, c.Socket}, c.Parents...)
+	keys := append(append(make([]string, 0, 8), c.ID, c.Tracking, c.Network, c.Socket), c.Parents...) // on the stack, mostly
 	for _, r := range c.Refs {
 		keys = append(keys, r.At, r.Hash)
 	}
@@ -69,18 +71,18 @@ func unfitCall(c model.Call) string {
 	return ""
 }
 
-func validJSON(c model.Call) bool {
+func validJSON(c *model.Call) bool {
 	for _, v := range c.Args {
-		if !json.Valid(v) {
+		if !quickjson.Valid(v) {
 			return false
 		}
 	}
 	for _, v := range c.Kwargs {
-		if !json.Valid(v) {
+		if !quickjson.Valid(v) {
 			return false
 		}
 	}
-	return len(c.Result) == 0 || json.Valid(c.Result)
+	return len(c.Result) == 0 || quickjson.Valid(c.Result)
 }
 
 func unfitKey(k string) string {

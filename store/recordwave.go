@@ -17,8 +17,8 @@ type wave struct {
 
 // known is what the records of a wave say about a call.
 type known struct {
-	model.Call
-	begun bool // its first record is among them
+	*model.Call
+	begun bool // nothing was written of it before, most likely
 }
 
 type logKey struct {
@@ -31,17 +31,18 @@ type eventKey struct {
 	time       time.Time // as it is kept
 }
 
-func newWave() *wave {
-	return &wave{map[string]*known{}, map[logKey]document{}, map[eventKey]string{}}
+func newWave(calls int) *wave {
+	return &wave{make(map[string]*known, calls), map[logKey]document{}, map[eventKey]string{}}
 }
 
 // newWaves merges records of the same call. What comes after an end goes to the
 // next wave: which of two ends counts is for the database to say, as it alone
 // knows whether the call was reopened.
-func newWaves(calls []model.Call) ([]*wave, map[int]string) {
+func newWaves(calls []model.Call, begun []string) ([]*wave, map[int]string) {
 	var waves []*wave
 	unfit := map[int]string{}
-	for i, c := range calls {
+	for i := range calls {
+		c := &calls[i]
 		if why := unfitCall(c); why != "" {
 			unfit[i] = why
 			continue
@@ -54,14 +55,19 @@ func newWaves(calls []model.Call) ([]*wave, map[int]string) {
 			n++
 		}
 		if n == len(waves) {
-			waves = append(waves, newWave())
+			waves = append(waves, newWave(len(calls)-i))
 		}
 		waves[n].add(c)
+	}
+	for _, id := range begun {
+		if len(waves) > 0 && waves[0].calls[id] != nil {
+			waves[0].calls[id].begun = true
+		}
 	}
 	return waves, unfit
 }
 
-func (w *wave) add(c model.Call) {
+func (w *wave) add(c *model.Call) {
 	if len(c.Log) > 0 {
 		key, lines := logKey{c.ID, c.Attempt}, document(clean(string(encode(c.Log))))
 		if len(lines) > len(w.logs[key]) {
@@ -74,10 +80,10 @@ func (w *wave) add(c model.Call) {
 			w.events[key] = clean(e.Note)
 		}
 	}
-	c.Log, c.Events = nil, nil
 	begun := c.State == model.Queued && c.Attempt == 0
 	if old, ok := w.calls[c.ID]; ok {
-		old.Call, old.begun = merge(old.Call, c), old.begun || begun
+		both := merge(*old.Call, *c)
+		old.Call, old.begun = &both, old.begun || begun
 	} else {
 		w.calls[c.ID] = &known{c, begun}
 	}
@@ -88,7 +94,7 @@ func (w *wave) add(c model.Call) {
 func (w *wave) sorted() []call {
 	out := make([]call, 0, len(w.calls))
 	for _, k := range w.calls {
-		out = append(out, &k.Call)
+		out = append(out, k.Call)
 	}
 	slices.SortFunc(out, func(a, b call) int { return strings.Compare(a.ID, b.ID) })
 	return out
@@ -97,9 +103,9 @@ func (w *wave) sorted() []call {
 // split returns the wave in two: the calls that are chosen, and the others.
 func (w *wave) split(chosen map[string]bool) (these, others *wave) {
 	if len(chosen) == len(w.calls) {
-		return w, newWave()
+		return w, newWave(0)
 	}
-	these, others = newWave(), newWave()
+	these, others = newWave(len(chosen)), newWave(len(w.calls)-len(chosen))
 	half := func(id string) *wave {
 		if chosen[id] {
 			return these

@@ -30,7 +30,7 @@ import (
 type history interface {
 	Call(ctx context.Context, id string) (model.Call, error)
 	CallsOfRun(ctx context.Context, tracking string, cancelled bool, after string, limit int) ([]model.Call, error)
-	RecordCalls(ctx context.Context, calls []model.Call) error
+	RecordCalls(ctx context.Context, calls []model.Call, begun ...string) error
 	AddCancel(ctx context.Context, c store.Cancel) error
 	Cancels(ctx context.Context, since time.Time) ([]store.Cancel, error)
 	PruneCancels(ctx context.Context, before time.Time) error

@@ -40,7 +40,7 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 			call.Finished = &e.Finished
 			call.Events = nil
 		}
-		r.store(ctx, []*broker.Delivery{d}, nil, []model.Call{call})
+		r.store(ctx, []*broker.Delivery{d}, beginnings{}, []model.Call{call})
 	}
 }
 

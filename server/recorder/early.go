@@ -50,36 +50,35 @@ func (r *Recorder) hold(d *broker.Delivery, ids []string) {
 	}
 }
 
-// beginning is that a call was queued, as its end needs it to be told.
-type beginning struct {
-	model.Call
-	early *early
+// beginnings is what waited of calls that are written now.
+type beginnings struct {
+	ids     []string
+	of      []*early     // the message of each
+	records []model.Call // of those whose end may not tell all of them
 }
 
 // beginnings takes out what waits about the calls; mu is held.
-func (r *Recorder) beginnings(calls []model.Call) []beginning {
-	var out []beginning
+func (r *Recorder) beginnings(calls []model.Call) (out beginnings) {
 	for i := range calls {
 		id := calls[i].ID
 		e := r.waiting[id]
 		if e == nil {
 			continue
 		}
-		b := beginning{model.Call{ID: id, State: model.Queued}, e}
-		if calls[i].Worker == "" { // it may know little of the call
-			b.Call = e.of(id)
+		if out.ids == nil {
+			out.ids, out.of = make([]string, 0, len(calls)-i), make([]*early, 0, len(calls)-i)
 		}
-		if out == nil {
-			out = make([]beginning, 0, len(calls)-i)
+		out.ids, out.of = append(out.ids, id), append(out.of, e)
+		if calls[i].Worker == "" { // it may know little of the call; a worker knows all
+			out.records = append(out.records, e.record(id))
 		}
-		out = append(out, b)
 		r.leave(e, id)
 	}
 	return out
 }
 
-// of reads what a message tells of one call.
-func (e *early) of(id string) model.Call {
+// record reads what a message tells of one call.
+func (e *early) record(id string) model.Call {
 	rec, _ := model.DecodeRecord(e.delivery.Body)
 	i := slices.IndexFunc(rec.Calls, func(c model.Call) bool { return c.ID == id })
 	if i < 0 { // it was there when the message was taken
@@ -110,7 +109,7 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 			continue
 		}
 		if len(calls) > 0 && len(calls)+e.left > maxCalls {
-			r.store(ctx, done, nil, calls)
+			r.store(ctx, done, beginnings{}, calls)
 			done, calls = nil, nil
 		}
 		rest, err := r.remaining(e)
@@ -122,7 +121,7 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 	}
 	r.early = left
 	if len(done) > 0 {
-		r.store(ctx, done, nil, calls)
+		r.store(ctx, done, beginnings{}, calls)
 	}
 }
 

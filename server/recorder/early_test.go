@@ -17,10 +17,12 @@ import (
 type settler struct{ acked, published int }
 
 // writes is a history.
-type writes func([]model.Call) error
+type writes func(calls []model.Call, begun []string) error
 
-func (w writes) RecordCalls(_ context.Context, calls []model.Call) error { return w(calls) }
-func (w writes) KeepBlobs(context.Context, ...model.BlobPart) error      { return nil }
+func (w writes) RecordCalls(_ context.Context, calls []model.Call, begun ...string) error {
+	return w(calls, begun)
+}
+func (w writes) KeepBlobs(context.Context, ...model.BlobPart) error { return nil }
 
 func (s *settler) Ack(context.Context) error                        { s.acked++; return nil }
 func (s *settler) Release(context.Context) error                    { return nil }
@@ -70,7 +72,11 @@ func TestACrowdWaitsLonger(t *testing.T) {
 func TestTheBeginningIsInTheEnd(t *testing.T) {
 	t.Parallel()
 	var written []model.Call
-	r := New(Config{History: writes(func(calls []model.Call) error { written = append(written, calls...); return nil }), Logger: testenv.Logger(t)})
+	var first []string
+	r := New(Config{History: writes(func(calls []model.Call, begun []string) error {
+		written, first = append(written, calls...), append(first, begun...)
+		return nil
+	}), Logger: testenv.Logger(t)})
 	s := &settler{}
 	a, b := model.Call{ID: "a", State: model.Queued, Origin: "anna"}, model.Call{ID: "b", State: model.Queued, Origin: "bert"}
 	r.take(t.Context(), []*broker.Delivery{told(t, s, a, b)})
@@ -85,8 +91,11 @@ func TestTheBeginningIsInTheEnd(t *testing.T) {
 	for _, c := range written {
 		have = append(have, fmt.Sprint(c.ID, " ", c.State, " ", c.Origin))
 	}
-	if want := []string{"a queued ", "b queued bert", "a succeeded anna", "b cancelled "}; !slices.Equal(have, want) {
+	if want := []string{"b queued bert", "a succeeded anna", "b cancelled "}; !slices.Equal(have, want) {
 		t.Errorf("written are %q, want %q", have, want)
+	}
+	if !slices.Equal(first, []string{"a", "b"}) {
+		t.Errorf("new are %q", first)
 	}
 }
 
@@ -95,7 +104,7 @@ func TestTheBeginningIsInTheEnd(t *testing.T) {
 func TestARefusedEndLeavesTheBeginning(t *testing.T) {
 	t.Parallel()
 	var written []model.Call
-	r := New(Config{Logger: testenv.Logger(t), Unavailable: func(error) bool { return false }, History: writes(func(calls []model.Call) error {
+	r := New(Config{Logger: testenv.Logger(t), Unavailable: func(error) bool { return false }, History: writes(func(calls []model.Call, _ []string) error {
 		if slices.ContainsFunc(calls, func(c model.Call) bool { return c.State == model.Succeeded }) {
 			return errUnfit
 		}
@@ -117,7 +126,7 @@ func TestARefusedEndLeavesTheBeginning(t *testing.T) {
 // it were written.
 func TestABrokenBeginning(t *testing.T) {
 	t.Parallel()
-	r := New(Config{History: writes(func([]model.Call) error { return nil }), Logger: testenv.Logger(t)})
+	r := New(Config{History: writes(func([]model.Call, []string) error { return nil }), Logger: testenv.Logger(t)})
 	s := &settler{}
 	body := []byte(`{"common":{"state":"queued"},"calls":[{"id":"a","created":"yesterday"}]}`)
 	r.take(t.Context(), []*broker.Delivery{broker.NewDelivery(broker.Message{ID: "m", Body: body}, socket.Records, false, s)})

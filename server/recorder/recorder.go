@@ -22,7 +22,7 @@ import (
 )
 
 type history interface {
-	RecordCalls(ctx context.Context, calls []model.Call) error
+	RecordCalls(ctx context.Context, calls []model.Call, begun ...string) error
 	KeepBlobs(ctx context.Context, parts ...model.BlobPart) error
 }
 
@@ -164,8 +164,8 @@ func (r *Recorder) keep(ctx context.Context, ds []*broker.Delivery) []*broker.De
 }
 
 // record writes calls as they are now.
-func (r *Recorder) record(ctx context.Context, calls []model.Call) error {
-	return r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls) })
+func (r *Recorder) record(ctx context.Context, calls []model.Call, begun ...string) error {
+	return r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls, begun...) })
 }
 
 // write writes calls, with what waits about them.
@@ -179,14 +179,14 @@ func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery, calls []mod
 // store writes calls, and what was told of them before, until the database has
 // them. When it refuses a batch, the messages are written one by one, so that one
 // bad record stops no other.
-func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before []beginning, calls []model.Call) {
+func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before beginnings, calls []model.Call) {
 	var err error
 	if len(calls) > 0 {
-		all := make([]model.Call, 0, len(before)+len(calls))
-		for i := range before {
-			all = append(all, before[i].Call)
+		all := calls
+		if len(before.records) > 0 {
+			all = append(before.records, calls...)
 		}
-		err = r.record(ctx, append(all, calls...))
+		err = r.record(ctx, all, before.ids...)
 	}
 	switch {
 	case err == nil:
@@ -195,17 +195,17 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before []be
 			r.ack(ctx, d)
 		}
 	case ctx.Err() != nil:
-	case len(ds) == 1 && len(before) == 0:
+	case len(ds) == 1 && len(before.ids) == 0:
 		r.refuse(ctx, ds[0], err)
 	default:
-		for _, b := range before { // in full: what ends it may be what is refused
-			if err := r.record(ctx, []model.Call{b.early.of(b.ID)}); err != nil {
-				r.log.Error("a record is refused", "call_id", b.ID, "err", err)
+		for i, id := range before.ids { // in full: what ends it may be what is refused
+			if err := r.record(ctx, []model.Call{before.of[i].record(id)}); err != nil {
+				r.log.Error("a record is refused", "call_id", id, "err", err)
 			}
 		}
 		for _, d := range ds {
 			rec, _ := model.DecodeRecord(d.Body) // it was read before
-			r.store(ctx, []*broker.Delivery{d}, nil, rec.Calls)
+			r.store(ctx, []*broker.Delivery{d}, beginnings{}, rec.Calls)
 		}
 	}
 }

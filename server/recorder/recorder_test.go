@@ -37,7 +37,7 @@ type book struct {
 	news  chan struct{}
 }
 
-func (h *book) RecordCalls(_ context.Context, calls []model.Call) error {
+func (h *book) RecordCalls(_ context.Context, calls []model.Call, _ ...string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.away > 0 {

@@ -201,29 +201,37 @@ func TestAppendNew(t *testing.T) {
 		held[i].Args, held[i].Refs = []json.RawMessage{json.RawMessage("null")}, []model.Ref{{At: "/args/0", Hash: "h", Size: 1 << 20}}
 	}
 	must(t, h.HoldBlobs(h.ctx, held[0]))
+	told, whole := pairs("t", 50)
+	var ids []string
+	for i := range told {
+		ids = append(ids, told[i].ID)
+	}
 	for _, step := range []struct {
 		what  string
 		batch []model.Call
 		by    string
+		begun []string
 	}{
-		{"beginnings and ends", both(0, 5), "COPY"},
-		{"the same again", both(0, 5), "INSERT"},
-		{"the same again, among others", both(0, 100), "INSERT"},
-		{"beginnings and ends, and one whose references are there", slices.Concat(both(100, 140), held), "COPY INSERT"},
-		{"beginnings and ends, and beginnings again", slices.Concat(both(140, 200), begins[140:200]), "INSERT INSERT"},
-		{"an end", ends[300:301], "INSERT"},
-		{"beginnings, one of them late", begins[200:400], "COPY INSERT"},
-		{"ends", ends[200:400], "INSERT"},
-		{"ends that come first", ends[400:500], "INSERT"},
-		{"beginnings that are late", begins[400:500], "INSERT"},
-		{"beginnings and ends, and ends again", slices.Concat(both(500, 600), ends[400:500]), "COPY INSERT"},
-		{"few beginnings and ends, and an end again", slices.Concat(both(600, 631), ends[:1]), "INSERT"},
-		{"few beginnings and ends, and few beginnings", slices.Concat(both(631, 640), begins[640:671]), "INSERT"},
-		{"ends of what never ran", unran, "COPY"},
-		{"the same again", unran, "INSERT"},
-		{"the rest", both(640, 1000), "INSERT"},
+		{"beginnings and ends", both(0, 5), "COPY", nil},
+		{"the same again", both(0, 5), "INSERT", nil},
+		{"the same again, among others", both(0, 100), "INSERT", nil},
+		{"beginnings and ends, and one whose references are there", slices.Concat(both(100, 140), held), "COPY INSERT", nil},
+		{"beginnings and ends, and beginnings again", slices.Concat(both(140, 200), begins[140:200]), "INSERT INSERT", nil},
+		{"an end", ends[300:301], "INSERT", nil},
+		{"beginnings, one of them late", begins[200:400], "COPY INSERT", nil},
+		{"ends", ends[200:400], "INSERT", nil},
+		{"ends that come first", ends[400:500], "INSERT", nil},
+		{"beginnings that are late", begins[400:500], "INSERT", nil},
+		{"beginnings and ends, and ends again", slices.Concat(both(500, 600), ends[400:500]), "COPY INSERT", nil},
+		{"few beginnings and ends, and an end again", slices.Concat(both(600, 631), ends[:1]), "INSERT", nil},
+		{"few beginnings and ends, and few beginnings", slices.Concat(both(631, 640), begins[640:671]), "INSERT", nil},
+		{"ends of what never ran", unran, "COPY", nil},
+		{"the same again", unran, "INSERT", nil},
+		{"ends of what is said to begin", whole[:40], "COPY", ids},
+		{"ends of what is said to begin, some of them wrongly", whole, "INSERT", ids},
+		{"the rest", both(640, 1000), "INSERT", nil},
 	} {
-		must(t, h.RecordCalls(h.ctx, step.batch))
+		must(t, h.RecordCalls(h.ctx, step.batch, step.begun...))
 		if by := h.heard(t); by != step.by {
 			t.Errorf("%s: written by %q, want %q", step.what, by, step.by)
 		}
