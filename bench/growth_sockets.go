@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,12 @@ func (b *bench) growSockets(group string, counts []int) measurement {
 			if !rate && (!idle || n != idleSockets) {
 				continue
 			}
+			if group == "growth_sockets_services" {
+				if err := rabbitHolds(n); err != nil {
+					r.missing(name, err)
+					return nil
+				}
+			}
 			each, err := f.more(ctx, have, n, b.growth.declare)
 			if err != nil {
 				r.missing(name, err)
@@ -64,6 +71,28 @@ func (b *bench) growSockets(group string, counts []int) measurement {
 		}
 		return nil
 	}
+}
+
+// filesPerQueue is how many file handles RabbitMQ counts for a quorum queue. When
+// they are used up it takes no connections any more, from nobody.
+const filesPerQueue = 3
+
+// rabbitHolds is an error when the RabbitMQ of this machine may not open the files
+// that so many sockets need. What cannot be known is no error.
+func rabbitHolds(sockets int) error {
+	for pid, p := range processes() {
+		if p.name != "beam.smp" {
+			continue
+		}
+		limits, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
+		for line := range strings.Lines(string(limits)) {
+			var files int
+			if n, _ := fmt.Sscanf(line, "Max open files %d", &files); n == 1 && files < filesPerQueue*(sockets+sockets/10) {
+				return fmt.Errorf("%d sockets are too many for a RabbitMQ that may open %d files: raise its limit (ulimit -n)", sockets, files)
+			}
+		}
+	}
+	return nil
 }
 
 // process declares the processor and waits until its workers run.

@@ -34,6 +34,7 @@ elif [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     case $s in
       rabbitmq)
         apt-get install -q -y rabbitmq-server
+        ulimit -n "$(ulimit -H -n)" # it counts three files for each queue
         listens 5672 || rabbitmq-server -detached
         await RabbitMQ 5672 ;;
       redis)
