@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -221,7 +222,7 @@ func (n *news) add(j *job, it item) {
 	if used+len(data) <= cap(n.page) { // else it went elsewhere
 		n.page = n.page[:used+len(data)]
 	}
-	data = data[:len(data):len(data)]
+	data = slices.Clip(data)
 	for _, ch := range n.place.channels {
 		n.pending = append(n.pending, event.Message{Channel: ch, Data: data})
 	}

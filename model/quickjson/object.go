@@ -129,8 +129,9 @@ func (o *Object) List(name string, n int, write func(o *Object, i int)) {
 		}
 		one := Begin(o.b)
 		write(&one, i)
-		o.b = append(one.b, '}')
-		o.err = cmp.Or(o.err, one.err)
+		var err error
+		o.b, err = one.End()
+		o.err = cmp.Or(o.err, err)
 	}
 	o.b = append(o.b, ']')
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -184,7 +185,7 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before begi
 	if len(calls) > 0 {
 		all := calls
 		if len(before.records) > 0 {
-			all = append(before.records, calls...)
+			all = slices.Concat(before.records, calls)
 		}
 		err = r.record(ctx, all, before.ids...)
 	}
