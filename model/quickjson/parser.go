@@ -114,8 +114,8 @@ func (p *Parser) Text(known string) string {
 	return known
 }
 
-// Null consumes null if it is next.
-func (p *Parser) Null() bool {
+// null consumes null if it is next.
+func (p *Parser) null() bool {
 	if p.peek() != 'n' {
 		return false
 	}
@@ -133,7 +133,7 @@ func (p *Parser) literal(word string) {
 
 // Number reads an integer of up to 18 digits.
 func (p *Parser) Number() int {
-	if p.Null() {
+	if p.null() {
 		return 0
 	}
 	negative, n, start := p.take('-'), 0, p.i
@@ -152,7 +152,7 @@ func (p *Parser) Number() int {
 
 // Time reads a time; nil for null.
 func (p *Parser) Time() *time.Time {
-	if p.Null() {
+	if p.null() {
 		return nil
 	}
 	if len(p.times) == 0 {
@@ -166,7 +166,7 @@ func (p *Parser) Time() *time.Time {
 
 // Moment reads a time that is the zero time when it is null.
 func (p *Parser) Moment() (t time.Time) {
-	if p.Null() {
+	if p.null() {
 		return t
 	}
 	start := p.i
@@ -179,7 +179,7 @@ func (p *Parser) Moment() (t time.Time) {
 
 // Texts reads a list of strings; nil for null.
 func (p *Parser) Texts() []string {
-	if p.Null() {
+	if p.null() {
 		return nil
 	}
 	p.Need('[')
@@ -192,7 +192,7 @@ func (p *Parser) Texts() []string {
 
 // Values reads a list of any values; nil for null.
 func (p *Parser) Values() []json.RawMessage {
-	if p.Null() {
+	if p.null() {
 		return nil
 	}
 	p.Need('[')
@@ -205,7 +205,7 @@ func (p *Parser) Values() []json.RawMessage {
 
 // Named reads an object with any values; nil for null.
 func (p *Parser) Named() map[string]json.RawMessage {
-	if p.Null() {
+	if p.null() {
 		return nil
 	}
 	p.Need('{')
