@@ -18,6 +18,7 @@ import (
 	eventnats "github.com/elasticcode/flow/event/nats"
 	eventredis "github.com/elasticcode/flow/event/redis"
 	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/result/bolt"
 	resultnats "github.com/elasticcode/flow/result/nats"
 	resultredis "github.com/elasticcode/flow/result/redis"
 	"github.com/elasticcode/flow/store"
@@ -75,20 +76,43 @@ func (s *Stack) openBackend(ctx context.Context, cfg Config) error {
 		if err != nil {
 			return err
 		}
-		events, err := eventnats.New(ctx, conn, eventnats.Config{Prefix: u.prefix, Logger: cfg.Logger})
-		if err != nil {
+		if s.Events, err = eventnats.New(ctx, conn, eventnats.Config{Prefix: u.prefix, Logger: cfg.Logger}); err != nil {
 			return err
+		}
+		if u.scheme == "embedded" {
+			return s.openResults(ctx, cfg, u)
 		}
 		results, err := resultnats.New(ctx, conn, resultnats.Config{Prefix: u.prefix, Logger: cfg.Logger})
 		if err != nil {
 			return err
 		}
-		s.onClose(results.Close)
-		s.Events, s.Results = events, results
-		s.health = append(s.health, check{"backend", results.Health})
+		s.keepResults(results)
 	default:
 		return badURLf("the backend URL's scheme %q is unknown: use %s", u.scheme, examples["backend"])
 	}
+	return nil
+}
+
+// results is what all drivers of results have.
+type results interface {
+	result.Store
+	Close() error
+	Health(ctx context.Context) error
+}
+
+func (s *Stack) keepResults(r results) {
+	s.Results = r
+	s.onClose(r.Close)
+	s.health = append(s.health, check{"backend", r.Health})
+}
+
+// openResults opens the results of a stack that is all in this process.
+func (s *Stack) openResults(ctx context.Context, cfg Config, u service) error {
+	r, err := bolt.Open(ctx, bolt.Config{Path: filepath.Join(u.path, u.prefix+"results.db"), Logger: cfg.Logger})
+	if err != nil {
+		return err
+	}
+	s.keepResults(r)
 	return nil
 }
 
@@ -128,11 +152,8 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	if err != nil {
 		return fmt.Errorf("connect to Redis at %s: %w: %w", u.shown, result.ErrUnavailable, err)
 	}
-	results := resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
-	s.onClose(results.Close)
 	s.Events = eventredis.New(forEvents, eventredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
-	s.Results = results
-	s.health = append(s.health, check{"backend", results.Health})
+	s.keepResults(resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger}))
 	return nil
 }
 

@@ -7,7 +7,8 @@
 //	          nats://, tls://                NATS with JetStream
 //	          embedded:DIR                   NATS with JetStream in this process
 //	backend   redis://, rediss://            Redis (results and events)
-//	          nats://, tls://, embedded:DIR  as above
+//	          nats://, tls://                NATS with JetStream
+//	          embedded:DIR                   events as above, results in a file of DIR
 //	database  postgres://, postgresql://     PostgreSQL
 //	          sqlite:FILE                    SQLite
 //	          embedded:DIR                   SQLite in DIR
@@ -102,6 +103,17 @@ func (s *Stack) Health(ctx context.Context) []Health {
 		out = append(out, h)
 	}
 	return out
+}
+
+// Held is how much calls hold in results that are in this process: "claims" and
+// "places". It is empty where they are kept elsewhere.
+func (s *Stack) Held() map[string]int {
+	r, here := s.Results.(interface{ Held() (claims, places int) })
+	if !here {
+		return nil
+	}
+	claims, places := r.Held()
+	return map[string]int{"claims": claims, "places": places}
 }
 
 func (s *Stack) onClose(f func() error) { s.closers = append(s.closers, f) }

@@ -61,6 +61,7 @@ var homes = map[string][]string{
 	"github.com/redis/go-redis":          {"event/redis", "result/redis", "stack"},
 	"github.com/nats-io/nats.go":         {"event/nats", "result/nats", "broker/jetstream", "stack"},
 	"github.com/nats-io/nats-server":     {"stack/natsd"},
+	"go.etcd.io/bbolt":                   {"result/bolt"},
 	"gorm.io/":                           {"store"},
 	"github.com/glebarez/":               {"store"},
 	"github.com/pressly/goose":           {"store"},

@@ -145,7 +145,7 @@ func (c *claiming) granted(w writing, seq uint64, begun time.Time) {
 func (c *claiming) look(w writing, r record) (*writing, error) {
 	switch {
 	case r.result != nil:
-		ended, err := decode(r.result)
+		ended, err := result.Decode(r.result)
 		c.claims[w.index] = result.Claim{Result: &ended}
 		return nil, err
 	case r.holder != "" && r.holder != c.holder:

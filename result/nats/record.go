@@ -2,7 +2,6 @@ package nats
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,31 +65,12 @@ func claimBody(token int64, lease time.Duration, holder string) []byte {
 	return fmt.Appendf(nil, "c %d %d %s", token, lease.Milliseconds(), holder)
 }
 
-// stored is a result as it is written: its times as text, which the JSON package
-// writes at half the cost.
-type stored struct {
-	result.Result
-	Started  string `json:"started,omitempty"`
-	Finished string `json:"finished,omitempty"`
-}
-
-// resultBody makes JSON that leaves values as they are: no escapes for HTML.
 func resultBody(ttl time.Duration, r result.Result) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString("r " + strconv.FormatInt(ttl.Milliseconds(), 10) + " ")
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(stored{Result: r, Started: text(r.Started), Finished: text(r.Finished)}); err != nil {
+	body, err := r.Encode()
+	if err != nil {
 		return nil, fmt.Errorf("put the result of %s: %w", r.Call, err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-func text(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
+	return append(fmt.Appendf(nil, "r %d ", ttl.Milliseconds()), body...), nil
 }
 
 // parse reads the answer to the question for a call's record. What has ended by
@@ -138,10 +118,4 @@ func parse(m *nats.Msg, now time.Time) (record, error) {
 		r.result = rest
 	}
 	return r, nil
-}
-
-func decode(body []byte) (result.Result, error) {
-	var r result.Result
-	err := json.Unmarshal(body, &r)
-	return r, err
 }

@@ -116,7 +116,7 @@ func (s *Store) put(ctx context.Context, ws []writing) (earlier []result.Result,
 				ws = append(ws, w)
 				continue
 			}
-			r, err := decode(records[i].result)
+			r, err := result.Decode(records[i].result)
 			if err != nil {
 				return earlier, fmt.Errorf("read the earlier result of %s: %w", w.call, err)
 			}
@@ -171,7 +171,7 @@ func (s *Store) Get(ctx context.Context, calls ...string) (map[string]result.Res
 		if r.result == nil {
 			continue
 		}
-		if found[calls[i]], err = decode(r.result); err != nil {
+		if found[calls[i]], err = result.Decode(r.result); err != nil {
 			return nil, fmt.Errorf("get the result of %s: %w", calls[i], err)
 		}
 	}

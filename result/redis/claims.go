@@ -105,7 +105,7 @@ func parseClaim(answer any) (result.Claim, error) {
 	text, _ := answer.(string)
 	switch {
 	case strings.HasPrefix(text, "{"):
-		r, err := decode(text)
+		r, err := result.Decode([]byte(text))
 		return result.Claim{Result: &r}, err
 	case strings.HasPrefix(text, "g"):
 		token, err := strconv.ParseInt(text[1:], 10, 64)

@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestStore(t *testing.T) {
 	t.Parallel()
 	resulttest.Run(t, open)
+	resulttest.RunMemory(t, open)
 }
 
 func open(t *testing.T) resulttest.Bench {
@@ -40,58 +41,6 @@ func open(t *testing.T) resulttest.Bench {
 	t.Cleanup(flush)
 	return resulttest.Bench{
 		Store: store(t, client(t, u.String()), cfg), Other: store(t, direct, cfg), Proxy: proxy, Flush: flush,
-	}
-}
-
-// TestSince: a flush shows, and nothing else does.
-func TestSince(t *testing.T) {
-	t.Parallel()
-	b := open(t)
-	ctx := testenv.Context(t, 20*time.Second)
-	since := func() time.Time {
-		at, _, err := b.Store.(result.Memory).Since(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return at
-	}
-	first := since()
-	if again := since(); !again.Equal(first) {
-		t.Errorf("it remembers since %s, and a moment later since %s", first, again)
-	}
-	b.Flush()
-	if after := since(); !after.After(first) {
-		t.Errorf("after a flush it still remembers since %s", after)
-	}
-}
-
-// TestBeginAnew: a store that was never used remembers everything, and saying so
-// later does not hide a flush.
-func TestBeginAnew(t *testing.T) {
-	t.Parallel()
-	b := open(t)
-	ctx := testenv.Context(t, 20*time.Second)
-	m := b.Store.(result.Memory)
-	for _, step := range []struct {
-		name  string
-		begin bool
-		all   bool
-	}{{"a new store", true, true}, {"a flushed store", false, false}, {"a store in use", true, false}} {
-		if step.begin {
-			if err := m.BeginAnew(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		at, _, err := m.Since(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all := at.Unix() == 0; all != step.all {
-			t.Errorf("%s remembers since %s", step.name, at)
-		}
-		if step.all {
-			b.Flush()
-		}
 	}
 }
 

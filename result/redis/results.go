@@ -1,18 +1,14 @@
 package redis
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/elasticcode/flow/model/quickjson"
 	"github.com/elasticcode/flow/result"
 )
 
@@ -46,7 +42,7 @@ func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Re
 			if i >= n || c.Err() != nil {
 				continue
 			}
-			r, err := decode(c.(*redis.StatusCmd).Val())
+			r, err := result.Decode([]byte(c.(*redis.StatusCmd).Val()))
 			if err != nil {
 				return earlier, fmt.Errorf("read the earlier result of %s: %w", results[i].Call, err)
 			}
@@ -71,7 +67,7 @@ func (s *Store) fill(ctx context.Context, pipe redis.Pipeliner, ttl time.Duratio
 		if len(calls) == batch || size >= batchBytes {
 			break
 		}
-		body, err := encode(r)
+		body, err := r.Encode()
 		if err != nil {
 			return 0, fmt.Errorf("put the result of %s: %w", r.Call, err)
 		}
@@ -109,7 +105,7 @@ func (s *Store) Get(ctx context.Context, calls ...string) (map[string]result.Res
 			if !ok {
 				continue
 			}
-			r, err := decode(text)
+			r, err := result.Decode([]byte(text))
 			if err != nil {
 				return fmt.Errorf("get the result of %s: %w", calls[i], err)
 			}
@@ -149,52 +145,6 @@ func (s *Store) read(ctx context.Context, calls []string) ([]any, error) {
 		}
 	}
 	return bodies, nil
-}
-
-// stored is a result as it is written: its times as text, which the JSON package
-// writes at half the cost.
-type stored struct {
-	result.Result
-	Started  string `json:"started,omitempty"`
-	Finished string `json:"finished,omitempty"`
-}
-
-// encode makes JSON that leaves values as they are: no escapes for HTML. A plain
-// result, as most are, is written by hand, at a fraction of the cost.
-func encode(r result.Result) ([]byte, error) {
-	if r.Failure == nil && r.Plugs == nil && r.Refs == nil && r.Joined == "" && quickjson.Valid(r.Value) {
-		b := quickjson.AppendText(append(make([]byte, 0, 192+len(r.Value)), `{"call":`...), r.Call)
-		b = quickjson.AppendText(append(b, `,"state":`...), string(r.State))
-		b = append(append(b, `,"value":`...), r.Value...)
-		b = strconv.AppendInt(append(b, `,"attempt":`...), int64(r.Attempt), 10)
-		for _, at := range [...]struct {
-			key  string
-			time time.Time
-		}{{`,"started":`, r.Started}, {`,"finished":`, r.Finished}} {
-			if !at.time.IsZero() {
-				b = quickjson.AppendTime(append(b, at.key...), at.time)
-			}
-		}
-		return append(b, '}'), nil
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(stored{Result: r, Started: text(r.Started), Finished: text(r.Finished)})
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
-}
-
-func text(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Format(time.RFC3339Nano)
-}
-
-func decode(text string) (result.Result, error) {
-	var r result.Result
-	err := json.Unmarshal([]byte(text), &r)
-	return r, err
 }
 
 // Forget removes results, so that the calls can run again.

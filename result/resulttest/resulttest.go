@@ -13,11 +13,12 @@ import (
 // Bench is what a test works with: two clients of the same results, which no
 // other test uses.
 type Bench struct {
-	// Store is the one under test; it reaches the server through Proxy.
+	// Store is the one under test; it reaches the server through Proxy, if there
+	// is one.
 	Store result.Store
 	// Other stands for another process; it reaches the server directly.
 	Other result.Store
-	Proxy *faultproxy.Proxy
+	Proxy *faultproxy.Proxy // nil for a store without a server
 	// Flush makes the server lose all results, claims, limits and large values.
 	Flush func()
 }
@@ -25,13 +26,25 @@ type Bench struct {
 // Open returns a fresh bench.
 type Open func(t *testing.T) Bench
 
-// Run runs the suite.
+// Run runs the suite for a store on a server.
 func Run(t *testing.T, open Open) {
+	RunLocal(t, open)
 	s := suite{open: open}
-	for _, c := range []struct {
-		name string
-		test func(*testing.T)
-	}{
+	run(t, []test{
+		{"WaitSurvivesCuts", s.waitSurvivesCuts},
+		{"WaitSurvivesAnOutage", s.waitSurvivesAnOutage},
+		{"WaitUnreachable", s.waitUnreachable},
+		{"Unreachable", s.unreachable},
+		{"Stalled", s.stalled},
+		{"BlobsUnreachable", s.blobsUnreachable},
+	})
+}
+
+// RunLocal runs what does not need a server that can be cut off: all that there
+// is to promise for a store in this process.
+func RunLocal(t *testing.T, open Open) {
+	s := suite{open: open}
+	run(t, []test{
 		{"PutAndGet", s.putAndGet},
 		{"Nothing", s.nothing},
 		{"Refuses", s.refuses},
@@ -60,10 +73,7 @@ func Run(t *testing.T, open Open) {
 		{"WaitJoinedInACircle", s.waitJoinedInACircle},
 		{"WaitNeedsADeadline", s.waitNeedsADeadline},
 		{"WaitEnds", s.waitEnds},
-		{"WaitSurvivesCuts", s.waitSurvivesCuts},
-		{"WaitSurvivesAnOutage", s.waitSurvivesAnOutage},
 		{"WaitSurvivesAFlush", s.waitSurvivesAFlush},
-		{"WaitUnreachable", s.waitUnreachable},
 		{"Take", s.take},
 		{"Refill", s.refill},
 		{"TakeRace", s.takeRace},
@@ -75,12 +85,28 @@ func Run(t *testing.T, open Open) {
 		{"HandOver", s.handOver},
 		{"RoomAfterFlush", s.roomAfterFlush},
 		{"LimitsRefuse", s.limitsRefuse},
-		{"Unreachable", s.unreachable},
-		{"Stalled", s.stalled},
 		{"Blobs", s.blobs},
 		{"BlobsAreForgotten", s.blobsAreForgotten},
-		{"BlobsUnreachable", s.blobsUnreachable},
-	} {
+	})
+}
+
+// RunMemory runs the suite of result.Memory, for drivers that can forget.
+func RunMemory(t *testing.T, open Open) {
+	s := suite{open: open}
+	run(t, []test{
+		{"Since", s.since},
+		{"BeginAnew", s.beginAnew},
+	})
+}
+
+type test struct {
+	name string
+	test func(*testing.T)
+}
+
+func run(t *testing.T, tests []test) {
+	t.Helper()
+	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.test(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,10 +70,16 @@ func (p *process) goroutines(ctx context.Context) (pid, n int, err error) {
 	return p.cmd.Process.Pid, n, err
 }
 
+// profile is where the goroutines are.
 func (p *process) profile(ctx context.Context) (string, error) {
+	return p.debug(ctx, "pprof/goroutine?debug=1")
+}
+
+// debug asks the process for what it tells developers.
+func (p *process) debug(ctx context.Context, what string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.pprof+"/debug/pprof/goroutine?debug=1", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.pprof+"/debug/"+what, nil)
 	if err != nil {
 		return "", err
 	}
@@ -147,13 +154,15 @@ func (w *world) unfreed(ctx context.Context) []string {
 // held says what calls hold now.
 func (w *world) held(ctx context.Context) []string {
 	out := w.waiting(ctx)
-	if w.behind == nil {
-		return out
-	}
-	for _, c := range []struct {
+	type counter struct {
 		what  string
 		count func(context.Context, string) (int64, error)
-	}{{"claims", w.behind.claims}, {"places of limits", w.behind.places}, {"messages that are not acked", w.behind.unacked}} {
+	}
+	counters := []counter{{"claims", w.inside("claims")}, {"places of limits", w.inside("places")}}
+	if w.behind != nil {
+		counters = []counter{{"claims", w.behind.claims}, {"places of limits", w.behind.places}, {"messages that are not acked", w.behind.unacked}}
+	}
+	for _, c := range counters {
 		if len(out) > 0 {
 			break // the last one takes a second
 		}
@@ -166,6 +175,34 @@ func (w *world) held(ctx context.Context) []string {
 		}
 	}
 	return out
+}
+
+// inside returns how to count what calls hold inside the processes of an embedded
+// stack.
+func (w *world) inside(what string) func(context.Context, string) (int64, error) {
+	return func(ctx context.Context, _ string) (sum int64, err error) {
+		for _, p := range w.all() {
+			text, err := p.debug(ctx, "held")
+			if err != nil {
+				return 0, err
+			}
+			var held map[string]map[string]int64
+			if err := json.Unmarshal([]byte(text), &held); err != nil {
+				return 0, fmt.Errorf("%s says %.80q: %w", p.name, text, err)
+			}
+			if len(held) == 0 {
+				return 0, fmt.Errorf("%s does not say what calls hold", p.name)
+			}
+			for _, counts := range held {
+				n, known := counts[what]
+				if !known {
+					return 0, fmt.Errorf("%s does not say how many %s there are: %s", p.name, what, text)
+				}
+				sum += n
+			}
+		}
+		return sum, nil
+	}
 }
 
 // unacked counts what a RabbitMQ of our own has delivered and nobody has settled.

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"expvar"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,8 +12,11 @@ import (
 	"time"
 )
 
-// Profile serves the profiles of this process under /debug/pprof/ on the
-// address of FLOW_PPROF, until stop is called. It is for developers: it asks
+// held are what calls hold in this process, by the name of the process.
+var held expvar.Map
+
+// Profile serves the profiles of this process under /debug/pprof/, and what calls
+// hold in it under /debug/held, on the address of FLOW_PPROF, until stop is called. It is for developers: it asks
 // for no token, so it is off unless the variable is set, and only listens on
 // loopback.
 func Profile(env func(string) string, log *slog.Logger) (stop func(), err error) {
@@ -27,6 +32,10 @@ func Profile(env func(string) string, log *slog.Logger) (stop func(), err error)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/debug/held", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, held.String()) // who asked may have gone
+	})
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("serve profiles: %w", err)

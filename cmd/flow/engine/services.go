@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"expvar"
 	"log/slog"
 	"time"
 
@@ -52,6 +53,9 @@ func (s *Services) Open(ctx context.Context, name string, log *slog.Logger) (*st
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	opened, err := stack.Open(ctx, stack.Config{Broker: s.Broker, Backend: s.Backend, Name: name, Logger: log})
+	if err == nil {
+		held.Set(name, expvar.Func(func() any { return opened.Held() }))
+	}
 	return opened, explain(err)
 }
 
