@@ -41,7 +41,7 @@ type api interface {
 
 // sources gives checkouts of commits; *source.Cache does it.
 type sources interface {
-	Checkout(ctx context.Context, url, commit string, c source.Credentials) (dir string, err error)
+	Checkout(ctx context.Context, url, commit string, c source.Credentials) (dir string, release func(), err error)
 }
 
 // Config is what an agent needs.

@@ -109,9 +109,11 @@ type code struct {
 	starts int
 }
 
-func (c *code) Checkout(context.Context, string, string, source.Credentials) (string, error) {
-	return "/", nil
+func (c *code) Checkout(context.Context, string, string, source.Credentials) (string, func(), error) {
+	return "/", func() {}, nil
 }
+
+func (c *code) Close() {}
 
 func (c *code) Prepare(context.Context, processor.Spec) (processor.Program, error) {
 	c.mu.Lock()
@@ -148,10 +150,20 @@ type bench struct {
 	t      *testing.T
 	server *fakeServer
 	code   *code
+	agent  *Agent
 	stop   func()
 }
 
 func setup(t *testing.T) *bench {
+	t.Helper()
+	c := &code{}
+	b := setupWith(t, c, map[string]processor.Runtime{model.RuntimePython: c})
+	b.code = c
+	return b
+}
+
+// setupWith runs an agent with other sources and runtimes than the fake.
+func setupWith(t *testing.T, s sources, runtimes map[string]processor.Runtime) *bench {
 	t.Helper()
 	ctx := testenv.Context(t, time.Minute)
 	log := testenv.Logger(t)
@@ -179,14 +191,15 @@ func setup(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &bench{t: t, code: &code{}, server: &fakeServer{news: make(chan struct{}), beats: make(chan model.Heartbeat)}}
+	out := &bench{t: t, server: &fakeServer{news: make(chan struct{}), beats: make(chan model.Heartbeat)}}
 	a, err := New(Config{
-		Node: "n", CPUs: 4, Version: "test", API: out.server, Sources: out.code, Runtimes: map[string]processor.Runtime{model.RuntimePython: out.code},
+		Node: "n", CPUs: 4, Version: "test", API: out.server, Sources: s, Runtimes: runtimes,
 		Broker: b, Results: results, Events: events, CacheDir: t.TempDir(), Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	out.agent = a
 	running, end := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- a.Run(running, ctx) }()
@@ -208,6 +221,12 @@ func setup(t *testing.T) *bench {
 	}
 	t.Cleanup(out.stop)
 	return out
+}
+
+// await reads heartbeats until the agent is as wanted.
+func (b *bench) await(what string, fits func(*Agent) bool) {
+	b.t.Helper()
+	b.until(what, func(model.Heartbeat) bool { return fits(b.agent) })
 }
 
 // until reads heartbeats until one is as wanted.

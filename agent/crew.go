@@ -99,6 +99,7 @@ func (c *crew) run(ctx, kill context.Context, old *crew) {
 	if !ok {
 		return
 	}
+	defer program.Close() // after the last process has ended
 	c.note(model.StatusRunning, "")
 	var workers sync.WaitGroup
 	for ctx.Err() == nil {
@@ -148,10 +149,14 @@ func (c *crew) prepare(ctx context.Context) (processor.Program, error) {
 		return nil, err
 	}
 	tasks, err := program.Describe(ctx)
+	if err == nil {
+		err = c.report(ctx, as.Processor, tasks)
+	}
 	if err != nil {
+		program.Close()
 		return nil, err
 	}
-	return program, c.report(ctx, as.Processor, tasks)
+	return program, nil
 }
 
 // report tells the server the functions of the module. The server being away

@@ -47,6 +47,9 @@ type Program interface {
 	Describe(ctx context.Context) ([]model.Task, error)
 	// Start starts a process that has the module loaded.
 	Start(ctx context.Context) (Process, error)
+	// Close says that no process of the code runs or will be started: what the
+	// program holds of the cache may be removed. It may be called again.
+	Close()
 }
 
 // Process is a live child process, the leader of a process group of its own.

@@ -25,6 +25,8 @@ type crash struct{}
 
 func (p *fakeProgram) Describe(context.Context) ([]model.Task, error) { return nil, nil }
 
+func (p *fakeProgram) Close() {}
+
 func (p *fakeProgram) Start(context.Context) (processor.Process, error) {
 	p.mu.Lock()
 	p.starts++

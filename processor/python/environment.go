@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/processor"
-	"github.com/elasticcode/flow/processor/filelock"
+	"github.com/elasticcode/flow/processor/shelf"
 )
 
 // environment is a virtual environment below the cache folder.
@@ -26,33 +26,34 @@ func (e environment) python() string { return filepath.Join(e.dir, "bin", "pytho
 // since scripts of a virtual environment know their path.
 func (e environment) ready() string { return filepath.Join(e.dir, "ready") }
 
-// environment returns the environment with what is needed, and makes it first
-// when it is not there. One process at a time makes it, the others wait.
-func (r *Runtime) environment(ctx context.Context, python interpreter, s processor.Spec, n needs) (environment, error) {
-	key := environmentKey(python, s, n)
-	base := filepath.Join(s.CacheDir, "python", "env")
-	env := environment{dir: filepath.Join(base, key)}
-	if exists(env.ready()) {
-		return env, nil
+// environments are those of a cache folder.
+func environments(cacheDir string) shelf.Shelf {
+	return shelf.Shelf{
+		Dir:   filepath.Join(cacheDir, "python", "env"),
+		Whole: func(dir string) bool { return exists(environment{dir: dir}.ready()) },
 	}
+}
+
+// environment returns the environment with what is needed, and makes it first
+// when it is not there. One process at a time makes it, the others wait. It stays
+// until release is called.
+func (r *Runtime) environment(ctx context.Context, python interpreter, s processor.Spec, n needs) (env environment, release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.InstallTimeout)
 	defer cancel()
-	unlock, err := filelock.Lock(ctx, filepath.Join(base, key+".lock"))
-	if err != nil {
-		return env, &processor.Error{Code: processor.CodeEnvironment, Message: "the Python environment is being made by another process", Err: err}
+	env.dir, release, err = environments(s.CacheDir).Take(ctx, environmentKey(python, s, n), func(ctx context.Context, dir string) error {
+		started := time.Now()
+		r.config.Logger.InfoContext(ctx, "making a Python environment", "module", s.Module, "commit", s.Commit, "install", n.describe())
+		if err := r.build(ctx, environment{dir: dir}, python, s, n); err != nil {
+			_ = os.RemoveAll(dir)
+			return err
+		}
+		r.config.Logger.InfoContext(ctx, "Python environment ready", "module", s.Module, "duration", time.Since(started).Round(time.Millisecond))
+		return nil
+	})
+	if errors.Is(err, shelf.ErrBusy) {
+		err = &processor.Error{Code: processor.CodeEnvironment, Message: "the Python environment is being made by another process", Err: err}
 	}
-	defer unlock()
-	if exists(env.ready()) {
-		return env, nil
-	}
-	started := time.Now()
-	r.config.Logger.InfoContext(ctx, "making a Python environment", "module", s.Module, "commit", s.Commit, "install", n.describe())
-	if err := r.build(ctx, env, python, s, n); err != nil {
-		_ = os.RemoveAll(env.dir)
-		return env, err
-	}
-	r.config.Logger.InfoContext(ctx, "Python environment ready", "module", s.Module, "duration", time.Since(started).Round(time.Millisecond))
-	return env, nil
+	return env, release, err
 }
 
 func exists(path string) bool {

@@ -15,6 +15,9 @@ import (
 //go:embed host.py project.py flow_runtime/*.py
 var hostFiles embed.FS
 
+// hostNew begins the name of a folder that is being written.
+const hostNew = "host-new-"
+
 // installHost writes the embedded files below dir, once for each version of
 // them, and returns their folder.
 func installHost(dir string) (string, error) {
@@ -39,7 +42,7 @@ func installHost(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	temp, err := os.MkdirTemp(dir, "host-new-")
+	temp, err := os.MkdirTemp(dir, hostNew)
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,11 @@ type program struct {
 	site    bool // the interpreter's environment has packages to see
 	pycache string
 	config  Config
+	release func() // of the environment
 }
+
+// Close lets the environment be removed.
+func (p *program) Close() { p.release() }
 
 // Describe starts a process only to ask it.
 func (p *program) Describe(ctx context.Context) ([]model.Task, error) {

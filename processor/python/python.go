@@ -82,15 +82,16 @@ func (r *Runtime) Prepare(ctx context.Context, s processor.Spec) (processor.Prog
 	}
 	p := &program{
 		spec: s, host: host, python: python.path, path: needs.searchPath(folder), config: r.config,
-		site: python.inVenv, pycache: filepath.Join(s.CacheDir, "python", "pycache"),
+		site: python.inVenv, pycache: pycache(s.CacheDir), release: func() {},
 	}
 	if needs.nothing() {
 		return p, nil
 	}
-	env, err := r.environment(ctx, python, s, needs)
+	env, release, err := r.environment(ctx, python, s, needs)
 	if err != nil {
 		return nil, err
 	}
+	p.release = release
 	p.python, p.site = env.python(), true
 	if site := env.compiled(s.Module); site != "" {
 		p.path = append([]string{site}, p.path...)

@@ -144,6 +144,9 @@ func (p *program) names() []string {
 	return names
 }
 
+// Close has nothing to give back.
+func (p *program) Close() {}
+
 // Start returns a process that is ready at once: each call starts its own.
 func (p *program) Start(context.Context) (processor.Process, error) {
 	return start(p), nil

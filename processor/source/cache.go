@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/elasticcode/flow/processor/filelock"
+	"github.com/elasticcode/flow/processor/shelf"
 )
 
 // Kind says what the name in a Ref is.
@@ -75,7 +76,8 @@ type repository struct {
 	cred  Credentials
 	local string // its path, when it is on this machine
 	bare  string // the folder of its objects in the cache
-	lock  string
+	lock  string // held alone by who fetches
+	users string // the lock that is shared by who needs the objects
 }
 
 func (c *Cache) repository(rawURL string, cred Credentials) (repository, error) {
@@ -85,7 +87,7 @@ func (c *Cache) repository(rawURL string, cred Credentials) (repository, error) 
 	}
 	local, _ := localPath(clean)
 	base := filepath.Join(c.dir, "git", key(clean))
-	return repository{url: clean, cred: cred, local: local, bare: base + ".git", lock: base + ".lock"}, nil
+	return repository{url: clean, cred: cred, local: local, bare: base + bareSuffix, lock: base + lockSuffix, users: base + usersSuffix}, nil
 }
 
 // take locks the repository in the cache for who fetches.
@@ -95,6 +97,17 @@ func (r repository) take(ctx context.Context) (func(), error) {
 		return nil, fault(fmt.Sprintf("repository %s is being fetched by another process", r.url), err, false)
 	}
 	return unlock, nil
+}
+
+// reading keeps the objects that are in the cache, or come, from being removed.
+func (r repository) reading(ctx context.Context) (done func(), err error) {
+	done, err = filelock.Share(ctx, r.users)
+	if err != nil {
+		return nil, fault(fmt.Sprintf("the cache of repository %s is being tidied by another process", r.url), err, false)
+	}
+	now := time.Now()
+	_ = os.Chtimes(r.users, now, now) // the repository is used
+	return done, nil
 }
 
 // Resolve finds the commit that a Ref means now, and brings it into the cache.
@@ -118,6 +131,11 @@ func (c *Cache) Resolve(ctx context.Context, ref Ref, cred Credentials) (commit 
 			return "", fault(fmt.Sprintf("%q is not a commit: give 4 to 40 hexadecimal digits", name), nil, true)
 		}
 	}
+	done, err := r.reading(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	if fullHash.MatchString(name) && ref.Kind != Branch && ref.Kind != Tag {
 		if err := c.ensure(ctx, r, name); err != nil {
 			return "", err
@@ -136,33 +154,38 @@ var (
 )
 
 // Checkout returns a folder with the files of a commit, given by its full hash.
-// Nobody may write to it. It stays until somebody removes it from the cache.
-func (c *Cache) Checkout(ctx context.Context, rawURL, commit string, cred Credentials) (dir string, err error) {
+// Nobody may write to it. It stays at least until release was called, which may
+// be called again; then it may be removed from the cache.
+func (c *Cache) Checkout(ctx context.Context, rawURL, commit string, cred Credentials) (dir string, release func(), err error) {
 	r, err := c.repository(rawURL, cred)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if !fullHash.MatchString(commit) {
-		return "", fault(fmt.Sprintf("commit %q is not a full hash: resolve it first", commit), nil, true)
-	}
-	target := filepath.Join(c.dir, "checkouts", key(r.url), commit)
-	if isDir(target) {
-		return target, nil
+		return "", nil, fault(fmt.Sprintf("commit %q is not a full hash: resolve it first", commit), nil, true)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if err := c.ensure(ctx, r, commit); err != nil {
-		return "", err
+	dir, release, err = c.checkouts(key(r.url)).Take(ctx, commit, func(ctx context.Context, dir string) error {
+		done, err := r.reading(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := c.ensure(ctx, r, commit); err != nil {
+			return err
+		}
+		return c.writeCheckout(ctx, r, commit, dir)
+	})
+	if errors.Is(err, shelf.ErrBusy) {
+		err = fault("another process is checking out commit "+commit, err, false)
 	}
-	unlock, err := filelock.Lock(ctx, target+".lock")
-	if err != nil {
-		return "", fault("another process is checking out commit "+commit, err, false)
-	}
-	defer unlock()
-	if isDir(target) {
-		return target, nil
-	}
-	return target, c.writeCheckout(ctx, r, commit, target)
+	return dir, release, err
+}
+
+// checkouts are those of a repository.
+func (c *Cache) checkouts(key string) shelf.Shelf {
+	return shelf.Shelf{Dir: filepath.Join(c.dir, "checkouts", key), Whole: isDir}
 }
 
 func isDir(path string) bool {
@@ -173,6 +196,7 @@ func isDir(path string) bool {
 // ensure brings the objects of a commit into the cache.
 func (c *Cache) ensure(ctx context.Context, r repository, commit string) error {
 	if r.has(commit) {
+		r.touch(commit)
 		return nil
 	}
 	unlock, err := r.take(ctx)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+
+	"github.com/elasticcode/flow/processor/shelf"
 )
 
 // writeCheckout writes the files of a commit beside the target and moves them
@@ -21,7 +23,7 @@ func (c *Cache) writeCheckout(ctx context.Context, r repository, commit, target 
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(target), "new-")
+	temp, err := os.MkdirTemp(filepath.Dir(target), commit+shelf.NewSuffix)
 	if err != nil {
 		return cacheError(err)
 	}

@@ -14,5 +14,8 @@
 // Submodules are not fetched: their folders stay empty, with a warning. Neither
 // are the contents of Git LFS: its files are the pointers that are committed.
 //
+// Prune removes what nobody uses: checkouts, and the objects of commits, each of
+// which came as a pack of its own. A checkout needs no objects once it is there.
+//
 // Credentials are never written to the cache, nor shown in errors and logs.
 package source

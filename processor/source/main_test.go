@@ -26,7 +26,7 @@ func checkoutHelper(dir string) int {
 	c, err := source.New(source.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		var out string
-		out, err = c.Checkout(context.Background(), os.Args[1], os.Args[2], "")
+		out, _, err = c.Checkout(context.Background(), os.Args[1], os.Args[2], "")
 		fmt.Println(out)
 	}
 	if err != nil {

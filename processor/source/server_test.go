@@ -111,21 +111,27 @@ func stall(t testing.TB) string {
 	return "http://" + l.Addr().String() + "/repo.git"
 }
 
-// TestGitItselfServes fetches from git's own server, which knows depth and, when
-// it is allowed, single commits.
-func TestGitItselfServes(t *testing.T) {
-	t.Parallel()
+// backend serves a repository with git's own server, or skips the test.
+func backend(t *testing.T, dir string) string {
+	t.Helper()
 	program, err := exec.LookPath("git")
 	if err != nil {
 		t.Skip("SKIPPED: no git program: nothing to serve with")
 	}
-	s := newSample(t)
 	h := httptest.NewServer(&cgi.Handler{
 		Path: program, Args: []string{"-c", "safe.directory=*", "http-backend"},
-		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(s.dir), "GIT_HTTP_EXPORT_ALL=1"},
+		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(dir), "GIT_HTTP_EXPORT_ALL=1"},
 	})
 	t.Cleanup(h.Close)
-	url := h.URL + "/" + filepath.Base(s.dir)
+	return h.URL + "/" + filepath.Base(dir)
+}
+
+// TestGitItselfServes fetches from git's own server, which knows depth and, when
+// it is allowed, single commits.
+func TestGitItselfServes(t *testing.T) {
+	t.Parallel()
+	s := newSample(t)
+	url := backend(t, s.dir)
 	c := newCache(t)
 	for _, ref := range []source.Ref{{}, {Kind: source.Branch, Name: "side/way"}, {Kind: source.Tag, Name: "v1"}, {Kind: source.Commit, Name: s.first[:6]}} {
 		ref.URL = url
@@ -133,13 +139,13 @@ func TestGitItselfServes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", ref, err)
 		}
-		if _, err := c.Checkout(t.Context(), url, commit, ""); err != nil {
+		if _, _, err := c.Checkout(t.Context(), url, commit, ""); err != nil {
 			t.Errorf("%v: %v", ref, err)
 		}
 	}
 	fresh := newCache(t)
 	for _, commit := range []string{s.second, s.first, s.side} {
-		if _, err := fresh.Checkout(t.Context(), url, commit, ""); err != nil {
+		if _, _, err := fresh.Checkout(t.Context(), url, commit, ""); err != nil {
 			t.Errorf("commit %s: %v", commit, err)
 		}
 	}

@@ -105,10 +105,10 @@ func TestCredentialsOpenAPrivateRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Checkout(t.Context(), url, commit, ""); err != nil {
+	if _, _, err := c.Checkout(t.Context(), url, commit, ""); err != nil {
 		t.Errorf("a commit in the cache needs no credentials: %v", err)
 	}
-	if _, err := newCache(t).Checkout(t.Context(), strings.Replace(url, "://", "://joe:secret@", 1), commit, ""); err != nil {
+	if _, _, err := newCache(t).Checkout(t.Context(), strings.Replace(url, "://", "://joe:secret@", 1), commit, ""); err != nil {
 		t.Errorf("credentials in the URL: %v", err)
 	}
 }
@@ -139,10 +139,11 @@ func TestCheckout(t *testing.T) {
 	r.write("a/deep/file.txt", "changed and not committed", 0o644)
 	r.write("uncommitted", "x", 0o644)
 	c := newCache(t)
-	dir, err := c.Checkout(t.Context(), r.dir, commit, "")
+	dir, release, err := c.Checkout(t.Context(), r.dir, commit, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer release()
 	if b, err := os.ReadFile(filepath.Join(dir, "a/link")); string(b) != "hello" {
 		t.Errorf("through the link: %q, %v", b, err)
 	}
@@ -157,7 +158,7 @@ func TestCheckout(t *testing.T) {
 			t.Errorf("%s is in the checkout: %v", name, err)
 		}
 	}
-	again, err := c.Checkout(t.Context(), r.dir, commit, "")
+	again, _, err := c.Checkout(t.Context(), r.dir, commit, "")
 	if err != nil || again != dir {
 		t.Errorf("again: %q, %v", again, err)
 	}
@@ -175,13 +176,13 @@ func TestCacheWorksOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.dir + ".away") })
-	if _, err := c.Checkout(t.Context(), s.dir, commit, ""); err != nil {
+	if _, _, err := c.Checkout(t.Context(), s.dir, commit, ""); err != nil {
 		t.Errorf("checkout: %v", err)
 	}
 	if got, err := c.Resolve(t.Context(), source.Ref{URL: s.dir, Kind: source.Commit, Name: commit}, ""); got != commit {
 		t.Errorf("resolve: %q, %v", got, err)
 	}
-	if _, err := c.Checkout(t.Context(), s.dir, s.first, ""); err == nil {
+	if _, _, err := c.Checkout(t.Context(), s.dir, s.first, ""); err == nil {
 		t.Error("a commit that is not in the cache was checked out from nowhere")
 	}
 }
@@ -250,18 +251,19 @@ func TestManyGoroutinesAndProcesses(t *testing.T) {
 	}
 	for range 8 {
 		wg.Go(func() {
-			checkout, err := c.Checkout(t.Context(), url, s.first, "")
+			checkout, release, err := c.Checkout(t.Context(), url, s.first, "")
 			if err != nil {
 				t.Error(err)
 				return
 			}
+			defer release()
 			if b, err := os.ReadFile(filepath.Join(checkout, "pyfi/processors/sample.py")); string(b) != "one = 1\n" {
 				t.Errorf("got %q, %v", b, err)
 			}
 		})
 	}
 	wg.Wait()
-	left, err := filepath.Glob(filepath.Join(dir, "checkouts", "*", "new-*"))
+	left, err := filepath.Glob(filepath.Join(dir, "checkouts", "*", "*.new-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("unfinished checkouts are left: %q, %v", left, err)
 	}

@@ -13,19 +13,28 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// tree returns the files of a commit, which is brought into the cache, without
-// credentials, if it is not there.
-func (c *Cache) tree(ctx context.Context, rawURL, commit string) (*object.Tree, error) {
+// read hands the files of a commit to f. The commit is brought into the cache,
+// without credentials, if it is not there.
+func (c *Cache) read(ctx context.Context, rawURL, commit string, f func(*object.Tree) error) error {
 	r, err := c.repository(rawURL, "")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	if err := c.ensure(ctx, r, commit); err != nil {
-		return nil, err
+	done, err := r.reading(ctx)
+	if err != nil {
+		return err
 	}
-	return r.tree(commit)
+	defer done()
+	if err := c.ensure(ctx, r, commit); err != nil {
+		return err
+	}
+	tree, err := r.tree(commit)
+	if err != nil {
+		return err
+	}
+	return f(tree)
 }
 
 func (r repository) tree(commit string) (*object.Tree, error) {
@@ -43,17 +52,17 @@ func (r repository) tree(commit string) (*object.Tree, error) {
 // FileExists tells whether a commit has a file or folder at the path, which has
 // slashes and begins at the root of the repository. The commit should have been
 // resolved before.
-func (c *Cache) FileExists(ctx context.Context, rawURL, commit, name string) (bool, error) {
-	tree, err := c.tree(ctx, rawURL, commit)
-	if err != nil {
-		return false, err
-	}
-	name = inTree(name)
-	if name == "" {
-		return true, nil
-	}
-	_, err = tree.FindEntry(name)
-	return err == nil, ignoreMissing(err)
+func (c *Cache) FileExists(ctx context.Context, rawURL, commit, name string) (exists bool, err error) {
+	err = c.read(ctx, rawURL, commit, func(tree *object.Tree) error {
+		if name = inTree(name); name == "" {
+			exists = true
+			return nil
+		}
+		_, err := tree.FindEntry(name)
+		exists = err == nil
+		return ignoreMissing(err)
+	})
+	return exists, err
 }
 
 // ErrNoFile says that a commit has no such file.
@@ -63,11 +72,15 @@ var ErrNoFile = errors.New("no such file in the commit")
 const maxRead = 16 << 20
 
 // ReadFile returns the content of a file of a commit.
-func (c *Cache) ReadFile(ctx context.Context, rawURL, commit, name string) ([]byte, error) {
-	tree, err := c.tree(ctx, rawURL, commit)
-	if err != nil {
-		return nil, err
-	}
+func (c *Cache) ReadFile(ctx context.Context, rawURL, commit, name string) (content []byte, err error) {
+	err = c.read(ctx, rawURL, commit, func(tree *object.Tree) error {
+		content, err = readFile(tree, name)
+		return err
+	})
+	return content, err
+}
+
+func readFile(tree *object.Tree, name string) ([]byte, error) {
 	file, err := tree.File(inTree(name))
 	if errors.Is(err, object.ErrFileNotFound) {
 		return nil, fmt.Errorf("read %s: %w", name, ErrNoFile)
@@ -88,13 +101,18 @@ func (c *Cache) ReadFile(ctx context.Context, rawURL, commit, name string) ([]by
 
 // List returns the paths of all files of a commit below a folder (empty: the
 // root), in order. They begin at the root of the repository.
-func (c *Cache) List(ctx context.Context, rawURL, commit, folder string) ([]string, error) {
-	tree, err := c.tree(ctx, rawURL, commit)
-	if err != nil {
-		return nil, err
-	}
+func (c *Cache) List(ctx context.Context, rawURL, commit, folder string) (paths []string, err error) {
+	err = c.read(ctx, rawURL, commit, func(tree *object.Tree) error {
+		paths, err = list(tree, folder)
+		return err
+	})
+	return paths, err
+}
+
+func list(tree *object.Tree, folder string) ([]string, error) {
 	folder = inTree(folder)
 	if folder != "" {
+		var err error
 		tree, err = tree.Tree(folder)
 		if errors.Is(err, object.ErrDirectoryNotFound) {
 			return nil, fmt.Errorf("list %s: %w", folder, ErrNoFile)

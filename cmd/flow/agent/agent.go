@@ -26,6 +26,7 @@ type Options struct {
 	DataDir  string
 	Name     string
 	CPUs     int
+	KeepCode engine.KeepCode
 }
 
 // NewCmd returns "flow agent".
@@ -54,6 +55,7 @@ them, to be run again elsewhere.`,
 	cmd.Flags().StringVarP(&o.Name, "name", "n", "", "name of this machine as a node; default its hostname")
 	cmd.Flags().IntVar(&o.CPUs, "cpus", runtime.NumCPU(), "how many workers may run here")
 	shortopt.Set(cmd.Flags(), "cpus", "cp")
+	o.KeepCode.AddFlags(cmd)
 	return cmd
 }
 
@@ -74,6 +76,10 @@ func run(ctx context.Context, o *Options) error {
 		return err
 	}
 	dir, err := engine.DataDir(o.DataDir, o.Env)
+	if err != nil {
+		return err
+	}
+	pruner, err := o.KeepCode.Pruner(dir, log)
 	if err != nil {
 		return err
 	}
@@ -98,7 +104,10 @@ func run(ctx context.Context, o *Options) error {
 	}
 	var g errgroup.Group
 	done := make(chan struct{})
-	g.Go(func() error { defer close(done); return node.Run(drain, abort) })
+	pruning, stopPruning := context.WithCancel(drain)
+	defer stopPruning()
+	g.Go(func() error { return engine.PruneWith(pruning, pruner, node.Ready()) })
+	g.Go(func() error { defer close(done); defer stopPruning(); return node.Run(drain, abort) })
 	select {
 	case <-node.Ready():
 		fmt.Fprintf(o.Out, "flow agent: node %s has %d CPUs\n", name, o.CPUs)

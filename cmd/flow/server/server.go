@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/elasticcode/flow/cmd/flow/engine"
 	"github.com/elasticcode/flow/cmd/flow/factory"
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/cmd/flow/group"
+	"github.com/elasticcode/flow/processor/prune"
 	"github.com/elasticcode/flow/server"
 )
 
@@ -24,6 +26,7 @@ type Options struct {
 	DataDir  string
 	Listen   string
 	Roles    string
+	KeepCode engine.KeepCode
 }
 
 // NewCmd returns "flow server".
@@ -58,6 +61,7 @@ in front of anything else.`,
 	}
 	o.Services.AddFlags(cmd, true)
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where the sealing key and cached repositories are kept; default $XDG_DATA_HOME/flow")
+	o.KeepCode.AddFlags(cmd)
 	if len(roles) > 1 {
 		o.Keep.AddFlags(cmd)
 		cmd.Flags().StringVar(&o.Roles, "roles", o.Roles, "what this server does, with commas between")
@@ -81,6 +85,10 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	pruner, err := o.KeepCode.Pruner(dir, log)
+	if err != nil {
+		return err
+	}
 	drain, _, stop := engine.Signals(ctx, o.Note)
 	defer stop()
 	endProfile, err := engine.Profile(o.Env, log)
@@ -96,12 +104,12 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return errors.Join(engine.Unless(drain, err), db.Close())
 	}
-	return errors.Join(serve(drain, o, engine.ServerConfig{
+	return errors.Join(serve(drain, o, pruner, engine.ServerConfig{
 		Roles: strings.Split(o.Roles, ","), Stack: services, Store: db, Listen: o.Listen, Keep: o.Keep, Dir: dir, Env: o.Env, Logger: log,
 	}), db.Close(), services.Close())
 }
 
-func serve(ctx context.Context, o *Options, cfg engine.ServerConfig) error {
+func serve(ctx context.Context, o *Options, pruner *prune.Pruner, cfg engine.ServerConfig) error {
 	srv, addr, err := engine.Server(ctx, cfg)
 	if err != nil {
 		return err
@@ -111,5 +119,10 @@ func serve(ctx context.Context, o *Options, cfg engine.ServerConfig) error {
 	} else {
 		fmt.Fprintf(o.Out, "flow server (%s) runs\n", o.Roles)
 	}
-	return srv.Run(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var g errgroup.Group
+	g.Go(func() error { return pruner.Run(ctx) })
+	g.Go(func() error { defer stop(); return srv.Run(ctx) })
+	return g.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/elasticcode/flow/processor/prune"
 	"github.com/elasticcode/flow/stack"
 	"github.com/elasticcode/flow/store"
 )
@@ -13,6 +14,7 @@ type parts struct {
 	dir      string
 	services *stack.Stack
 	db       *store.Store
+	pruner   *prune.Pruner
 	log      *slog.Logger
 	began    time.Time
 }

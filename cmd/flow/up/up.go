@@ -29,6 +29,7 @@ type Options struct {
 	Listen   string
 	Name     string
 	CPUs     int
+	KeepCode engine.KeepCode
 }
 
 // NewCmd returns "flow up".
@@ -60,6 +61,7 @@ a second one abandons them, to be run again at the next start.`,
 	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:8700", "where the API listens, HOST:PORT; port 0 takes a free one")
 	cmd.Flags().StringVarP(&o.Name, "name", "n", "localhost", "name of this machine as a node")
 	cmd.Flags().IntVar(&o.CPUs, "cpus", runtime.NumCPU(), "how many workers may run here")
+	o.KeepCode.AddFlags(cmd)
 	return cmd
 }
 
@@ -73,6 +75,10 @@ func run(ctx context.Context, o *Options) error {
 		return flags.Valid(err)
 	}
 	dir, err := engine.DataDir(o.DataDir, o.Env)
+	if err != nil {
+		return err
+	}
+	pruner, err := o.KeepCode.Pruner(dir, log)
 	if err != nil {
 		return err
 	}
@@ -99,7 +105,7 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return errors.Join(err, services.Close())
 	}
-	err = serve(drain, abort, o, parts{dir: dir, services: services, db: db, log: log, began: began})
+	err = serve(drain, abort, o, parts{dir: dir, services: services, db: db, pruner: pruner, log: log, began: began})
 	return errors.Join(err, db.Close(), services.Close())
 }
 
@@ -134,6 +140,7 @@ func serve(drain, abort context.Context, o *Options, p parts) error {
 	servers.Go(func() error { err := srv.Run(serving); failed <- struct{}{}; return err })
 	working, stopAgent := context.WithCancel(drain)
 	defer stopAgent()
+	agents.Go(func() error { return engine.PruneWith(working, p.pruner, node.Ready()) })
 	agents.Go(func() error { err := node.Run(working, abort); failed <- struct{}{}; return err })
 	select {
 	case <-node.Ready():

@@ -85,6 +85,7 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
+	defer program.Close()
 	services, err := o.Services.Open(drain, "flow worker", log)
 	if err != nil {
 		return err
