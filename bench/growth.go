@@ -14,7 +14,7 @@ import (
 
 // growth is how far it goes.
 type growth struct {
-	sockets  []int // ascending; on services as far as servicesMost
+	sockets  []int // ascending
 	rounds   int
 	calls    int // in each round
 	queued   int // calls of the backlog; a tenth of it on embedded
@@ -38,9 +38,6 @@ var (
 	}
 )
 
-// servicesMost is the most sockets on RabbitMQ: each has a quorum queue.
-const servicesMost = 1000
-
 // idleSockets is with how many sockets idle_cpu_1000_sockets is measured.
 const idleSockets = 1000
 
@@ -61,7 +58,7 @@ type measurement func(ctx context.Context, r *report, f *flow, want func(string)
 func (b *bench) grow(ctx context.Context, r *report, want func(string) bool) error {
 	for i, g := range []group{
 		{"growth_sockets", false, b.growSockets("growth_sockets", b.growth.sockets)},
-		{"growth_sockets_services", true, b.growSockets("growth_sockets_services", upTo(b.growth.sockets, servicesMost))},
+		{"growth_sockets_services", true, b.growSockets("growth_sockets_services", b.growth.sockets)},
 		{"growth_queued", true, b.growQueued("growth_queued", b.growth.queued)},
 		{"growth_queued_embedded", false, b.growQueued("growth_queued_embedded", b.growth.queued/10)},
 		{"growth_records", true, b.growRecords},
@@ -113,7 +110,7 @@ func (b *bench) members(group string) []string {
 		}
 		return append(out, "idle_cpu_1000_sockets")
 	case "growth_sockets_services":
-		for _, n := range upTo(b.growth.sockets, servicesMost) {
+		for _, n := range b.growth.sockets {
 			out = append(out, fmt.Sprintf("%s_%d", group, n))
 		}
 	case "growth_places", "growth_places_services":
@@ -134,10 +131,6 @@ func (b *bench) members(group string) []string {
 // that of the group.
 func (b *bench) within(group string, want func(string) bool) func(string) bool {
 	return func(name string) bool { return want(group) || want(name) }
-}
-
-func upTo(all []int, most int) []int {
-	return slices.DeleteFunc(slices.Clone(all), func(n int) bool { return n > most })
 }
 
 // memory is how many MB of the program's own process are in memory.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +49,7 @@ func (b *bench) growSockets(group string, counts []int) measurement {
 				continue
 			}
 			if group == "growth_sockets_services" {
-				if err := rabbitHolds(n); err != nil {
+				if err := b.rabbitHolds(n); err != nil {
 					r.missing(name, err)
 					return nil
 				}
@@ -77,22 +81,46 @@ func (b *bench) growSockets(group string, counts []int) measurement {
 // they are used up it takes no connections any more, from nobody.
 const filesPerQueue = 3
 
-// rabbitHolds is an error when the RabbitMQ of this machine may not open the files
-// that so many sockets need. What cannot be known is no error.
-func rabbitHolds(sockets int) error {
-	for pid, p := range processes() {
-		if p.name != "beam.smp" {
-			continue
-		}
-		limits, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", pid))
-		for line := range strings.Lines(string(limits)) {
-			var files int
-			if n, _ := fmt.Sscanf(line, "Max open files %d", &files); n == 1 && files < filesPerQueue*(sockets+sockets/10) {
-				return fmt.Errorf("%d sockets are too many for a RabbitMQ that may open %d files: raise its limit (ulimit -n)", sockets, files)
-			}
+// rabbitHolds is an error when the RabbitMQ may not open the files that so many
+// sockets need. What cannot be known, because it is elsewhere, is no error.
+func (b *bench) rabbitHolds(sockets int) error {
+	u, err := url.Parse(b.urls.amqp)
+	if err != nil {
+		return err
+	}
+	limits, _ := os.ReadFile(fmt.Sprintf("/proc/%d/limits", listener(cmp.Or(u.Port(), "5672"))))
+	for line := range strings.Lines(string(limits)) {
+		var files int
+		if n, _ := fmt.Sscanf(line, "Max open files %d", &files); n == 1 && files < filesPerQueue*(sockets+sockets/10) {
+			return fmt.Errorf("%d sockets are too many for a RabbitMQ that may open %d files: raise its limit (ulimit -n)", sockets, files)
 		}
 	}
 	return nil
+}
+
+// listener returns the process that listens on the TCP port, or 0.
+func listener(port string) int {
+	n, _ := strconv.Atoi(port)
+	sockets := map[string]bool{} // as links of open files name them
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		data, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(data)) {
+			const listens = "0A"
+			f := strings.Fields(line) // number, local address, remote address, state, …, inode
+			if len(f) > 9 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", n)) && f[3] == listens {
+				sockets["socket:["+f[9]+"]"] = true
+			}
+		}
+	}
+	for pid := range processes() {
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		for _, f := range files {
+			if to, err := os.Readlink(f); err == nil && sockets[to] {
+				return pid
+			}
+		}
+	}
+	return 0
 }
 
 // process declares the processor and waits until its workers run.
