@@ -56,7 +56,14 @@ func (s *Stack) openBroker(ctx context.Context, cfg Config) error {
 		}
 		s.Broker = parcel.New(b)
 		s.onClose(b.Close)
-		s.health = append(s.health, check{"broker", func(ctx context.Context) error { return conn.FlushWithContext(ctx) }})
+		s.health = append(s.health, check{"broker", func(ctx context.Context) error {
+			if server := s.servers[u.path]; server != nil {
+				if err := server.Health(); err != nil {
+					return err
+				}
+			}
+			return conn.FlushWithContext(ctx)
+		}})
 	default:
 		return badURLf("the broker URL's scheme %q is unknown: use %s", u.scheme, examples["broker"])
 	}

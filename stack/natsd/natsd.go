@@ -5,6 +5,10 @@
 // so it survives a kill -9 of the process. It is flushed to the disk itself
 // every Config.Sync: a power failure may lose what was accepted since then. Set
 // SyncAlways where that is too much; it costs a disk flush per message.
+//
+// After a write that failed, as on a full disk, NATS takes nothing more for that
+// stream as long as it runs. So this package starts it again, in this process, as
+// soon as the disk takes something; connections come back by themselves.
 package natsd
 
 import (
@@ -16,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -41,8 +46,8 @@ type Config struct {
 	Token string
 	// MaxMemory bounds streams kept in memory, in bytes. 0: 256 MiB.
 	MaxMemory int64
-	// MaxStore bounds what is kept in Dir, in bytes. 0: three quarters of what is
-	// free on its disk.
+	// MaxStore bounds what is kept in Dir, in bytes. 0: what is there when the
+	// server starts and three quarters of what is free on its disk then.
 	MaxStore int64
 	// Sync is how often files are flushed to the disk itself. 0: 30 s. Less costs
 	// processor time even when nothing happens: each queue is looked at.
@@ -69,10 +74,16 @@ func (c Config) validate() (Config, error) {
 
 // Server is a running NATS server.
 type Server struct {
-	srv    *server.Server
-	lock   *os.File
-	token  string
-	logger *slog.Logger
+	cfg  Config
+	lock *os.File
+
+	mu  sync.Mutex     // guards the fields below
+	srv *server.Server // nil while there is none
+	ill error          // why what is sent is not stored, if so
+
+	hurt     chan error // that a write failed, and why
+	end      context.CancelFunc
+	watching sync.WaitGroup
 }
 
 // Start runs a server and returns when it takes connections and has read what
@@ -82,28 +93,52 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, err := options(cfg)
-	if err != nil {
+	if _, err := options(cfg); err != nil {
 		return nil, err
 	}
 	lock, err := lockDir(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{cfg: cfg, lock: lock, hurt: make(chan error, 1)}
+	if s.srv, err = s.run(ctx); err != nil {
+		unlock(lock)
+		return nil, err
+	}
+	watching, end := context.WithCancel(context.Background())
+	s.end = end
+	s.watching.Go(func() { s.watch(watching) })
+	return s, nil
+}
+
+// run starts a server in the directory, which is locked.
+func (s *Server) run(ctx context.Context) (*server.Server, error) {
+	opts, err := options(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	if opts.JetStreamMaxStore == 0 {
+		if opts.JetStreamMaxStore, err = room(opts.StoreDir); err != nil {
+			return nil, fmt.Errorf("look for room for the embedded NATS server in %s: %w", s.cfg.Dir, err)
+		}
+	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
-		unlock(lock)
-		return nil, fmt.Errorf("set up the embedded NATS server in %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("set up the embedded NATS server in %s: %w", s.cfg.Dir, err)
 	}
-	s := &Server{srv: srv, lock: lock, token: cfg.Token, logger: cfg.Logger}
-	trouble := &logAdapter{logger: cfg.Logger}
-	srv.SetLoggerV2(trouble, false, false, false)
+	log := &logAdapter{logger: s.cfg.Logger, hurt: s.hurt}
+	srv.SetLoggerV2(log, false, false, false)
 	srv.Start()
-	if err := s.ready(ctx, trouble); err != nil {
-		s.Shutdown()
-		return nil, fmt.Errorf("start the embedded NATS server in %s: %w", cfg.Dir, err)
+	if err := ready(ctx, srv, log); err != nil {
+		stop(srv)
+		return nil, fmt.Errorf("start the embedded NATS server in %s: %w", s.cfg.Dir, err)
 	}
-	return s, nil
+	return srv, nil
+}
+
+func stop(srv *server.Server) {
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
 
 func options(cfg Config) (*server.Options, error) {
@@ -143,14 +178,14 @@ func options(cfg Config) (*server.Options, error) {
 
 // ready waits until the server serves. The server says why it does not by
 // logging a fatal error, so that is what is listened to.
-func (s *Server) ready(ctx context.Context, trouble *logAdapter) error {
+func ready(ctx context.Context, srv *server.Server, log *logAdapter) error {
 	const patience = 60 * time.Second // restoring millions of messages takes a while
 	end := time.Now().Add(patience)
 	for time.Now().Before(end) {
-		if s.srv.ReadyForConnections(20*time.Millisecond) && s.srv.JetStreamEnabled() {
+		if srv.ReadyForConnections(20*time.Millisecond) && srv.JetStreamEnabled() {
 			return nil
 		}
-		if why := trouble.fatal(); why != "" {
+		if why := log.fatal(); why != "" {
 			return errors.New(why)
 		}
 		if err := ctx.Err(); err != nil {
@@ -160,15 +195,43 @@ func (s *Server) ready(ctx context.Context, trouble *logAdapter) error {
 	return fmt.Errorf("it is not ready after %s", patience)
 }
 
-// Addr is where the server listens, nil without a listener.
-func (s *Server) Addr() net.Addr { return s.srv.Addr() }
+// Addr is where the server listens, nil without a listener or when it is down.
+func (s *Server) Addr() net.Addr {
+	srv, _ := s.now()
+	if srv == nil {
+		return nil
+	}
+	return srv.Addr()
+}
+
+// now is the server that runs now, or nil, and what ails it.
+func (s *Server) now() (*server.Server, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.srv, s.ill
+}
+
+// Health is why messages are not stored now, if so.
+func (s *Server) Health() error {
+	_, ill := s.now()
+	return ill
+}
+
+// InProcessConn is a connection to the server that runs now, for nats.InProcessServer.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	srv, ill := s.now()
+	if srv == nil {
+		return nil, fmt.Errorf("the embedded NATS server is being started again: %w", ill)
+	}
+	return srv.InProcessConn()
+}
 
 // Connect opens a connection within this process. Who opened it closes it.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	all := append([]nats.Option{
 		nats.Name("flow"),
-		nats.InProcessServer(s.srv),
-		nats.Token(s.token),
+		nats.InProcessServer(s),
+		nats.Token(s.cfg.Token),
 		nats.MaxReconnects(-1),
 	}, opts...)
 	conn, err := nats.Connect("", all...)
@@ -181,7 +244,10 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // Shutdown stops the server and waits until everything is written and the
 // directory is free for another process.
 func (s *Server) Shutdown() {
-	s.srv.Shutdown()
-	s.srv.WaitForShutdown()
+	s.end()
+	s.watching.Wait()
+	if srv, _ := s.now(); srv != nil {
+		stop(srv)
+	}
 	unlock(s.lock)
 }

@@ -3,6 +3,7 @@ package natsd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,6 +19,13 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("NATSD_TEST_HOLD"); dir != "" {
 		hold(dir)
+		return
+	}
+	if dir := os.Getenv("NATSD_TEST_FULL"); dir != "" {
+		if err := fillUp(dir); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		return
 	}
 	goleak.VerifyTestMain(m)

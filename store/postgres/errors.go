@@ -22,10 +22,13 @@ func (driver) Unavailable(err error) bool {
 	switch {
 	case errors.As(err, &answer):
 		switch answer.Code {
-		case "57P01", "57P02", "57P03", "53300", "53400": // shutdown, crash, starting up, too many connections
+		case "57P01", "57P02", "57P03", // shutdown, crash, starting up
+			"58030", // the disk cannot be read or written
+			"25006": // read only: this server is a standby, or being made one
 			return true
 		}
-		return strings.HasPrefix(answer.Code, "08") // connection exceptions
+		// Connections that fail; a disk, a memory or a list of connections that is full.
+		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "53")
 	case errors.As(err, &connect), errors.As(err, &network):
 		return true
 	}

@@ -80,6 +80,7 @@ func (driver) Prepare(context.Context, *sql.DB) error { return nil }
 const (
 	busy     = 5
 	ioerr    = 10
+	full     = 13
 	cantOpen = 14
 )
 
@@ -89,7 +90,7 @@ func (driver) Unavailable(err error) bool {
 		return errors.Is(err, sql.ErrConnDone)
 	}
 	switch e.Code() & 0xff { // the rest says how
-	case busy, ioerr, cantOpen:
+	case busy, ioerr, full, cantOpen:
 		return true
 	}
 	return false

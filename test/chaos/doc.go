@@ -47,6 +47,7 @@
 //   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
 //   - Services of its own (long form): stopped for a minute and killed, one by one
 //     and all at once; Redis comes back empty; RabbitMQ's memory alarm.
+//   - The disk of an embedded stack: full for a while (as root on Linux).
 //   - What Redis knows: emptied, alone and together with other faults.
 //   - Clocks: each process' wall clock is wrong by ten minutes, ahead or behind,
 //     one after the other, while Redis is emptied and RabbitMQ's connections are cut.

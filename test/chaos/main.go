@@ -137,6 +137,7 @@ func one(ctx context.Context, o options, stack string) (all []outcome, err error
 	if err != nil {
 		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(s scenario) bool { return s.needsDisk && w.removeDisk == nil })
 	all, leaks, err := playAll(ctx, w, list, o.quick, tell)
 	for _, l := range leaks {
 		err = errors.Join(err, fmt.Errorf("%s: left behind: %s", stack, l))

@@ -21,8 +21,10 @@ type scenario struct {
 	over time.Duration
 	// endsProcesses says that effects inside functions may repeat.
 	endsProcesses bool
-	crashes       int
-	send          func(*load, []number) send
+	// needsDisk says that it needs a disk that can be filled.
+	needsDisk bool
+	crashes   int
+	send      func(*load, []number) send
 	// lasts is how long the first two calls run.
 	lasts time.Duration
 	// says is what some process says meanwhile about what it waits for.

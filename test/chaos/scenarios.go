@@ -30,6 +30,7 @@ const (
 	noRedis    = "calls wait for the result store"
 	noPostgres = "records wait for the database"
 	noMemory   = "the broker takes no messages now"
+	noDisk     = "stores nothing until the disk takes it"
 )
 
 // onServices are the scenarios with RabbitMQ, Redis and PostgreSQL. Those that
@@ -81,9 +82,9 @@ func onServices(quick bool) []scenario {
 
 // onEmbedded are the scenarios with everything in one process.
 func onEmbedded(quick bool) []scenario {
-	kills := 10
+	kills, outage := 10, 15*time.Second
 	if quick {
-		kills = 2
+		kills, outage = 2, 3*time.Second
 	}
 	second := time.Second
 	list := []scenario{
@@ -97,7 +98,10 @@ func onEmbedded(quick bool) []scenario {
 	if !quick { // there the servers with services have them
 		list = append(list, atServerPoints(quick, true)...)
 	}
-	return append(list, scenario{name: "clock steps", quick: 200, long: 3000, over: 3 * second, fault: repeatedly(2, second, stepClocks(nothingElse))})
+	return append(list,
+		scenario{name: "clock steps", quick: 200, long: 3000, over: 3 * second, fault: repeatedly(2, second, stepClocks(nothingElse))},
+		scenario{name: "disk is full", quick: 300, long: 5000, over: 3 * second, needsDisk: true, says: noDisk, fault: repeatedly(1, second, fillDisk(outage))},
+	)
 }
 
 // atPoints are crashes of an agent at the fault points; the short form has only some.

@@ -23,8 +23,11 @@ type world struct {
 	stack   string // "embedded", "services" or "own services"
 	program string
 	dir     string
+	disk    string // where processes keep their data; of embedded a disk of its own, if it could be made
 	prefix  string
 	behind  *services // nil for embedded
+
+	removeDisk func() error // nil unless there is a disk of its own
 
 	// Between flow and the services; nil for embedded.
 	rabbit, redis, postgres *faultproxy.Proxy
@@ -49,7 +52,7 @@ func newWorld(ctx context.Context, program, stack string, behind *services) (*wo
 		return nil, err
 	}
 	w := &world{
-		stack: stack, program: program, dir: dir, behind: behind,
+		stack: stack, program: program, dir: dir, disk: dir, behind: behind,
 		prefix: "chaos" + strings.ToLower(filepath.Base(dir)[len("flow-chaos-"):]), ledger: newLedger(filepath.Join(dir, "ledger")),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
 	}
@@ -99,7 +102,7 @@ func (w *world) process(name, ready string, env []string, args ...string) (*proc
 	}
 	p := &process{
 		name: name, ready: ready, log: filepath.Join(w.dir, name+".log"), pprof: pprof, clock: filepath.Join(w.dir, name+".clock"),
-		args: append(args, "--data-dir", filepath.Join(w.dir, name)),
+		args: append(args, "--data-dir", filepath.Join(w.disk, name)),
 	}
 	p.env = append(append(w.base(), "FLOW_PPROF="+p.pprof, "FLOW_FAULT_CLOCK="+p.clock), env...)
 	return p, nil
@@ -109,6 +112,13 @@ func (w *world) process(name, ready string, env []string, args ...string) (*proc
 func (w *world) all() []*process { return append(append([]*process{}, w.agents...), w.servers...) }
 
 func (w *world) beginEmbedded(context.Context) error {
+	disk := filepath.Join(w.dir, "disk")
+	remove, err := smallDisk(disk)
+	if err != nil {
+		fmt.Println("embedded: no disk is filled:", err)
+	} else {
+		w.disk, w.removeDisk = disk, remove
+	}
 	addr, err := freeAddress()
 	if err != nil {
 		return err
@@ -121,7 +131,7 @@ func (w *world) beginEmbedded(context.Context) error {
 	if err := up.start(w.program); err != nil {
 		return err
 	}
-	token, err := os.ReadFile(filepath.Join(w.dir, "up", "admin.token"))
+	token, err := os.ReadFile(filepath.Join(w.disk, "up", "admin.token"))
 	if err != nil {
 		return err
 	}
@@ -284,6 +294,9 @@ func (w *world) close() error {
 		if p != nil {
 			p.Close()
 		}
+	}
+	if w.removeDisk != nil {
+		err = errors.Join(err, w.removeDisk())
 	}
 	if os.Getenv("CHAOS_KEEP") == "" {
 		err = errors.Join(err, os.RemoveAll(w.dir))
