@@ -91,8 +91,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Fault == nil {
 		cfg.Fault = func(string) {}
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger.With("component", "server"), started: time.Now().UTC()}
-	s.topology = topology.New(cfg.Broker, cfg.Store, cfg.Results, cfg.Logger)
+	declared := topology.New(cfg.Broker, cfg.Store, cfg.Results, cfg.Logger)
+	cfg.Broker = declared.Watch()
+	s := &Server{cfg: cfg, topology: declared, log: cfg.Logger.With("component", "server"), started: time.Now().UTC()}
 	if err := s.checkRoles(); err != nil {
 		return nil, err
 	}
@@ -161,6 +162,8 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { return s.topology.Run(ctx) })
 		g.Go(func() error { return s.scheduler.Run(ctx) })
 		g.Go(func() error { return s.hear(ctx) })
+	} else {
+		g.Go(func() error { return s.topology.RunMissed(ctx) })
 	}
 	if s.has(RoleRecorder) {
 		rec := recorder.New(recorder.Config{

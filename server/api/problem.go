@@ -211,7 +211,7 @@ func ofBroker(err error) *client.Problem {
 	case errors.Is(err, broker.ErrMismatch):
 		return problem(http.StatusConflict, "the broker has a queue of this name with other properties, which cannot be changed while it exists", "delete it, or use another name")
 	case errors.Is(err, broker.ErrUnroutable):
-		return problem(http.StatusServiceUnavailable, "the queue of the socket is missing on the broker", "try again soon: the server declares it again; else restart the server")
+		return problem(http.StatusServiceUnavailable, "the queue of the socket is missing on the broker", "try again in a few seconds: the server declares it again")
 	case errors.Is(err, broker.ErrNotFound):
 		return problem(http.StatusNotFound, "the broker has no such queue", "it appears with the first socket on it")
 	case errors.Is(err, broker.ErrUnavailable), errors.Is(err, broker.ErrClosed):

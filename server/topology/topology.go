@@ -31,6 +31,7 @@ type Topology struct {
 	results result.Store
 	sender  *socket.Sender
 	log     *slog.Logger
+	missing chan struct{} // that something is missing on the broker
 
 	mu       sync.Mutex // guards declared
 	declared map[string]declaration
@@ -50,28 +51,7 @@ const sharedFor = 5 * time.Second
 // New returns a topology of the model on b. Results are told of calls that end
 // because their queue is purged or removed.
 func New(b broker.Broker, o objects, r result.Store, log *slog.Logger) *Topology {
-	return &Topology{broker: b, objects: o, results: r, sender: socket.NewSender(b), log: log.With("component", "topology"), declared: map[string]declaration{}}
-}
-
-// repairEvery is how often everything is declared again, in case a broker lost
-// it (a wiped host, a queue deleted by hand).
-const repairEvery = time.Minute
-
-// Run keeps the broker as the model wants it until ctx ends.
-func (t *Topology) Run(ctx context.Context) error {
-	wait := time.Duration(0)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		wait = repairEvery
-		if err := t.ApplyAll(ctx); err != nil && ctx.Err() == nil {
-			t.log.Warn("queues cannot be declared now, trying again", "err", err)
-			wait = 2 * time.Second
-		}
-	}
+	return &Topology{broker: b, objects: o, results: r, sender: socket.NewSender(b), log: log.With("component", "topology"), missing: make(chan struct{}, 1), declared: map[string]declaration{}}
 }
 
 // ApplyAll declares the engine's own queues and everything that the model wants,
