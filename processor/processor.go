@@ -66,7 +66,8 @@ type Process interface {
 	PID() int
 	// Close lets it finish what was sent and ends it; when ctx ends first, it kills.
 	Close(ctx context.Context) error
-	// Kill ends the whole process group at once.
+	// Kill ends the whole process group at once. What has left it ends before Replies
+	// is closed, where the system lets it be found.
 	Kill()
 }
 

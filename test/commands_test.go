@@ -128,6 +128,24 @@ func down(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
+// abandon stops it with two signals: what runs is abandoned.
+func abandon(ts *testscript.TestScript, _ bool, _ []string) {
+	p := upOf(ts)
+	if p.cmd == nil {
+		ts.Fatalf("no flow up runs")
+	}
+	before := len(ts.ReadFile("up.log"))
+	ts.Check(p.cmd.Process.Signal(syscall.SIGTERM))
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for limit := time.Now().Add(patience); !strings.Contains(ts.ReadFile("up.log")[before:], "once more to abandon"); <-ticker.C {
+		if time.Now().After(limit) {
+			ts.Fatalf("flow up does not stop\n%s", tail(ts))
+		}
+	}
+	end(p, syscall.SIGTERM)
+}
+
 func killUp(ts *testscript.TestScript, _ bool, _ []string) { end(upOf(ts), syscall.SIGKILL) }
 
 // killWorkers kills the child processes that flow says host a processor.

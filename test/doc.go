@@ -6,6 +6,7 @@
 //
 //	up [FLAGS]          start 'flow up' and wait until it is ready
 //	down                stop it with SIGTERM and wait
+//	abandon             stop it with two SIGTERMs, and wait
 //	kill-up             end it with kill -9 and wait
 //	kill-workers NAME   end the child processes of a processor with kill -9
 //	repo DIR            make a git repository of the folder

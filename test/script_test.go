@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 
 // commands are what scripts have besides testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"up": up, "down": down, "kill-up": killUp, "kill-workers": killWorkers, "repo": repo, "eventually": eventually, "until": until, "count": count,
+	"up": up, "down": down, "abandon": abandon, "kill-up": killUp, "kill-workers": killWorkers, "repo": repo, "eventually": eventually, "until": until, "count": count,
 	"forget-values": forgetValues,
 }
 

@@ -98,7 +98,7 @@ func (p *Process) run() {
 }
 
 // bound gives the pipes a deadline when the process has ended: a grandchild that
-// left the group may hold them open for ever.
+// left the group, and was not found, may hold them open for ever.
 func (p *Process) bound() {
 	<-p.group.Done()
 	timer := time.AfterFunc(pipeGrace, p.in.abandon)

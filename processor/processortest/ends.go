@@ -3,11 +3,16 @@ package processortest
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/processor"
 )
 
@@ -85,6 +90,81 @@ func testKillGroup(t *testing.T, s Suite) {
 		_, ok = p.next()
 	}
 	awaitGone(t, pid)
+}
+
+// daemon starts one, and returns its process id.
+func (p *process) daemon() int {
+	p.t.Helper()
+	if runtime.GOOS != "linux" {
+		p.t.Skip("only Linux shows the environment of processes, by which daemons are found")
+	}
+	r := p.call("daemon")
+	var pid int
+	if err := json.Unmarshal(r.Value, &pid); err != nil || pid < 2 {
+		p.t.Fatalf("daemon: %s %v", r.Value, r.Failure)
+	}
+	if gone(pid) {
+		p.t.Fatal("the daemon has not outlived the call that started it")
+	}
+	return pid
+}
+
+// testKillDaemons checks that what has left the process group dies with it, be it of
+// the call that runs or of one before.
+func testKillDaemons(t *testing.T, s Suite) {
+	p := s.start(t)
+	before := p.daemon()
+	other := s.start(t)
+	others := other.daemon()
+	file := filepath.Join(t.TempDir(), "pid")
+	p.send(p.invocation("linger", file))
+	pid := awaitNumber(t, file)
+	if gone(pid) {
+		t.Fatal("the daemon does not run")
+	}
+	p.Kill()
+	for ok := true; ok; {
+		_, ok = p.next()
+	}
+	awaitGone(t, before)
+	awaitGone(t, pid)
+	if gone(others) {
+		t.Error("the daemon of another process was killed")
+	}
+}
+
+// testDaemonsEnd checks that a daemon does not outlive a process that is closed.
+func testDaemonsEnd(t *testing.T, s Suite) {
+	p := s.start(t)
+	pid := p.daemon()
+	p.works()
+	if gone(pid) {
+		t.Fatal("the daemon ended with a later call")
+	}
+	if err := p.Close(testenv.Context(t, patience)); err != nil {
+		t.Error(err)
+	}
+	awaitGone(t, pid)
+}
+
+// awaitNumber waits for a file with a number.
+func awaitNumber(t *testing.T, path string) int {
+	t.Helper()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		content, _ := os.ReadFile(path)
+		if n, err := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && strings.HasSuffix(string(content), "\n") {
+			return n
+		}
+		select {
+		case <-ticker.C:
+		case <-limit.C:
+			t.Fatalf("there is no number in %s", path)
+		}
+	}
 }
 
 // awaitGone waits until a process has ended: its new parent has to take notice.

@@ -14,6 +14,8 @@
 //	context()                 returns {"id", "tracking", "socket", "attempt"} of the call
 //	variable(name)            returns the environment variable, or nothing
 //	spawn()                   starts a program that sleeps, and returns its process id
+//	daemon()                  the same in a session of its own, without the output of the call
+//	linger(file)              starts a daemon, writes its process id to the file, and never returns
 package processortest
 
 import (
@@ -60,7 +62,8 @@ func Run(t *testing.T, s Suite) {
 		{"values", testValues}, {"order", testOrder}, {"failures", testFailures}, {"unknown function", testUnknown},
 		{"log", testLog}, {"log limit", testLogLimit}, {"result limit", testResultLimit}, {"large arguments", testLargeArguments},
 		{"plugs", testPlugs}, {"context", testContext}, {"environment", testEnvironment},
-		{"crash", testCrash}, {"kill", testKill}, {"kill the group", testKillGroup}, {"close drains", testCloseDrains}, {"close gives up", testCloseGivesUp},
+		{"crash", testCrash}, {"kill", testKill}, {"kill the group", testKillGroup}, {"kill daemons", testKillDaemons},
+		{"daemons end with the process", testDaemonsEnd}, {"close drains", testCloseDrains}, {"close gives up", testCloseGivesUp},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

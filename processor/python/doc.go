@@ -50,4 +50,8 @@
 // flow_retry_after = seconds.
 //
 // What is printed is the log of the call. Standard input is empty.
+//
+// What functions start ends with the worker's process, which a cancelled call or one
+// that takes too long ends, too. On Linux that includes daemons (start_new_session):
+// they are known by the variable FLOW_MARK of their environment.
 package python

@@ -55,6 +55,15 @@ def variable(name):
 
 def spawn():
     return subprocess.Popen(["sleep", "300"]).pid
+
+def daemon():
+    return subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid
+
+def linger(file):
+    pid = daemon()
+    with open(file, "w") as f:
+        print(pid, file=f)
+    time.sleep(300)
 `
 
 func TestRuntime(t *testing.T) {

@@ -49,7 +49,7 @@ const (
 	NewSuffix = ".new-"
 )
 
-// Take returns the folder of the name, which make makes first if it is missing
+// Take returns the folder of the name, which build makes first if it is missing
 // or not whole. Nobody removes it before release was called, which may be called
 // more than once.
 func (s Shelf) Take(ctx context.Context, name string, build func(ctx context.Context, dir string) error) (dir string, release func(), err error) {

@@ -24,6 +24,7 @@
 //	FLOW_SOCKET      the socket that was called
 //	FLOW_FUNCTION    the name of the function
 //	FLOW_PLUGS_FILE  a file to choose plugs in: one NAME=JSON a line
+//	FLOW_MARK        by which what the file starts is found again: pass it on
 //
 // Standard output is the result: the JSON value when it is one, else text without
 // the newlines at its end; nothing at all is null. So 42 is a number, "42" in quotes
@@ -32,4 +33,9 @@
 //
 // An exit status other than 0 is the failure ExitStatus, with the last lines of
 // standard error. When the file has ended, what it left running in its group is killed.
+//
+// A daemon that has left the group on purpose (setsid) goes on when the file has ended
+// by itself, with any status. It ends with its call when that is cancelled, takes too
+// long, prints too much or dies of a signal, and else when the worker stops or ends
+// another call by force. That is so on Linux, where daemons are found by FLOW_MARK.
 package shell

@@ -16,6 +16,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// daemon starts one and waits until it has left the group.
+const daemon = `f=$(mktemp)
+setsid sh -c 'echo $$ > "$0"; exec sleep 300' "$f" > /dev/null 2>&1 &
+until test -s "$f"; do sleep 0.01; done
+cat "$f"
+rm "$f"
+`
+
 var knobs = map[string]string{
 	"scripts/echo.sh":   "#!/bin/sh\n# Returns what it is given.\ncat\n",
 	"scripts/nap":       "#!/bin/sh\nsleep \"$1\"\n",
@@ -28,6 +36,8 @@ var knobs = map[string]string{
 	"scripts/context":   "#!/bin/sh\nprintf '{\"id\":\"%s\",\"tracking\":\"%s\",\"socket\":\"%s\",\"attempt\":%s}' \"$FLOW_CALL_ID\" \"$FLOW_TRACKING\" \"$FLOW_SOCKET\" \"$FLOW_ATTEMPT\"\n",
 	"scripts/variable":  "#!/bin/sh\nprintenv \"$1\" || true\n",
 	"scripts/spawn":     "#!/bin/sh\nsleep 300 & echo $!\n",
+	"scripts/daemon":    "#!/bin/sh\n" + daemon,
+	"scripts/linger":    "#!/bin/sh\nto=$1\n(" + daemon + ") > \"$to\"\nsleep 300\n",
 	"scripts/.hidden":   "#!/bin/sh\n",
 	"broken/readme.txt": "not executable",
 }

@@ -19,6 +19,8 @@ var (
 // while a call runs.
 type process struct {
 	program *program
+	mark    procgroup.Mark // of all that its calls start
+	ran     bool           // a call did; only used by loop
 	replies chan processor.Reply
 	wake    chan struct{} // capacity 1
 	kill    chan struct{} // closed by Kill
@@ -40,6 +42,7 @@ const repliesAhead = 64
 func start(p *program) *process {
 	s := &process{
 		program: p,
+		mark:    procgroup.NewMark(),
 		replies: make(chan processor.Reply, repliesAhead),
 		wake:    make(chan struct{}, 1),
 		kill:    make(chan struct{}),
@@ -129,11 +132,17 @@ func (s *process) Kill() {
 func (s *process) loop() {
 	defer close(s.done)
 	defer close(s.replies)
+	defer func() {
+		if s.ran {
+			s.mark.End()
+		}
+	}()
 	for {
 		inv, ok := s.next()
 		if !ok {
 			return
 		}
+		s.ran = true
 		reply := s.run(inv)
 		if s.endKilled(inv, reply) {
 			return

@@ -228,7 +228,7 @@ const (
 func (r *oneRun) start(cmd *exec.Cmd) (*procgroup.Group, error) {
 	for try := 1; ; try++ {
 		again := *cmd // a command starts once
-		group, err := procgroup.Start(&again)
+		group, err := procgroup.StartSparing(&again, r.process.mark.Part())
 		if errors.Is(err, syscall.ETXTBSY) && try < busyTries {
 			time.Sleep(busyPause)
 			continue

@@ -16,6 +16,8 @@
 //
 // Prune removes what nobody uses: checkouts, and the objects of commits, each of
 // which came as a pack of its own. A checkout needs no objects once it is there.
+// Locks are taken in this order: of a checkout, of the users of its repository, of
+// who fetches that. Who prunes waits for none.
 //
 // Credentials are never written to the cache, nor shown in errors and logs.
 package source

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package procgroup
+
+func endMarked(Mark) {}
