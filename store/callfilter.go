@@ -32,17 +32,64 @@ type CallFilter struct {
 }
 
 func (f CallFilter) apply(q *gorm.DB) *gorm.DB {
-	for _, c := range []struct{ column, value string }{
-		{"network", f.Network}, {"socket", f.Socket}, {"state", string(f.State)}, {"tracking", f.Run},
-	} {
-		if c.value != "" {
-			q = q.Where(c.column+" = ?", c.value)
-		}
+	if f.State != "" {
+		q = q.Where("state = ?", string(f.State))
+	}
+	if f.Run != "" {
+		q = q.Where("tracking = ?", f.Run)
 	}
 	if f.Unfinished {
 		q = q.Where("progress < ?", ended)
 	}
+	if f.Socket != "" {
+		q = q.Where("socket = ?", f.Socket)
+	}
+	return f.about(q)
+}
+
+// about limits a query to the network and the time.
+func (f CallFilter) about(q *gorm.DB) *gorm.DB {
+	if f.Network != "" {
+		q = q.Where("network = ?", f.Network)
+	}
 	return within(q, "created", f.Since, f.Until)
+}
+
+// order is that of a listing; id is what the column with the id is called.
+func (f CallFilter) order(id string) string {
+	if f.Ascending {
+		return "created, " + id
+	}
+	return "created DESC, " + id + " DESC"
+}
+
+// page puts a listing in its order, from where the page before ended.
+func (f CallFilter) page(q *gorm.DB, id string) (*gorm.DB, error) {
+	after, err := f.cursor(2)
+	if err != nil {
+		return nil, err
+	}
+	q = q.Order(f.order(id))
+	if after == nil {
+		return q, nil
+	}
+	var t stamp
+	if t.Scan(after[0]) != nil {
+		return nil, ErrCursor
+	}
+	beyond := "<"
+	if f.Ascending {
+		beyond = ">"
+	}
+	return q.Where("(created, "+id+") "+beyond+" (?, ?)", t, after[1]), nil
+}
+
+// most is to how many calls the listing counts; 0: all.
+func (f CallFilter) most() int {
+	if f.Exact {
+		return 0
+	}
+	return CountLimit
 }
 
 // within limits a column to times from since on and before until; a zero time
@@ -67,27 +114,18 @@ const maxPageBytes = 16 << 20
 // Calls lists calls by the time they were made, without their logs and events.
 // Large values are references here, as in everything that reads calls.
 func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call], error) {
+	if states, ok := f.unusual(); ok {
+		return s.unusualCalls(ctx, f, states)
+	}
 	out := model.Page[model.Call]{Items: []model.Call{}}
-	after, err := f.cursor(2)
+	all := f.apply(s.read.WithContext(ctx).Model(&callRow{})).Session(&gorm.Session{})
+	q, err := f.page(all, "id")
 	if err != nil {
 		return out, err
 	}
-	all := f.apply(s.read.WithContext(ctx).Model(&callRow{})).Session(&gorm.Session{})
-	q := all
-	order, beyond := "created DESC, id DESC", "(created, id) < (?, ?)"
-	if f.Ascending {
-		order, beyond = "created, id", "(created, id) > (?, ?)"
-	}
-	if after != nil {
-		var t stamp
-		if t.Scan(after[0]) != nil {
-			return out, ErrCursor
-		}
-		q = q.Where(beyond, t, after[1])
-	}
 	limit := f.limit()
 	var last string
-	more, err := s.eachCall(q.Order(order).Limit(limit+1), func(r callRow, bytes int) (bool, error) {
+	more, err := s.eachCall(q.Limit(limit+1), func(r callRow, bytes int) (bool, error) {
 		if len(out.Items) == limit || bytes > maxPageBytes && len(out.Items) > 0 {
 			return false, nil
 		}
@@ -105,15 +143,11 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (model.Page[model.Call]
 	if more {
 		out.Next = last
 	}
-	if after == nil && !more {
+	if f.Cursor == "" && !more {
 		out.Total = int64(len(out.Items))
 		return out, nil
 	}
-	most := CountLimit
-	if f.Exact {
-		most = 0
-	}
-	out.Total, out.AtLeast, err = s.count(all, most)
+	out.Total, out.AtLeast, err = s.count(all, f.most())
 	return out, s.fail(ctx, "count calls", err)
 }
 

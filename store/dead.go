@@ -79,13 +79,14 @@ func (f DeadFilter) apply(q *gorm.DB) *gorm.DB {
 	}
 	about, values := "state IN ?", []any{states}
 	if f.Socket != "" {
-		about, values = about+" AND calls.socket = ?", append(values, f.Socket)
+		about, values = about+" AND socket = ?", append(values, f.Socket)
 	}
+	q = q.Where("(SELECT "+about+" FROM call_states WHERE call_states.call_id = dead_letters.call_id)", values...)
 	if f.Error != "" { // a failure is written with its type first
 		prefix := `{"error":` + string(encode(f.Error))
-		about, values = about+" AND substr(calls.failure, 1, ?) = ?", append(values, utf8.RuneCountInString(prefix), prefix)
+		q = q.Where(ofCall("substr(calls.failure, 1, ?) = ?"), utf8.RuneCountInString(prefix), prefix)
 	}
-	return q.Where(ofCall("calls."+about), values...)
+	return q
 }
 
 // ofCall is a condition on the call of each dead letter. As a value for each

@@ -33,6 +33,9 @@
 // are reopened or dropped; what is reopened is in an outbox until it was sent.
 // What a record lacks, and an earlier one brought, is kept.
 //
+// Nearly all calls succeed. In which state the others are is also said in
+// call_states, so that they are found without reading the history.
+//
 // Ids of calls begin with a time, by which a database may keep the history in
 // parts (Partitioner); docs/history.md says how and why.
 package store

@@ -41,9 +41,25 @@ type Appender interface {
 	Known(ctx context.Context, db *sql.DB, ids []string) ([]string, error)
 }
 
+// StateKeeper is a Driver whose call_states is a table that has to be kept in step
+// with calls, and not a view of them.
+type StateKeeper interface {
+	// InsertCalls is Insert for rows of calls, and for what call_states says of them.
+	InsertCalls(ctx context.Context, tx Queryer, b Batch, conflict string) error
+	// KeepStates makes call_states say what calls says of these calls, which the
+	// transaction has locked or removed.
+	KeepStates(ctx context.Context, tx Execer, ids []string) error
+}
+
 // Execer is a transaction, as far as drivers need it.
 type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// Queryer is an Execer that answers.
+type Queryer interface {
+	Execer
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // Batch is rows to insert, by column.

@@ -3,7 +3,13 @@ package store
 import "context"
 
 // AutoMigrate makes the schema that gorm would make of the row types.
-func (s *Store) AutoMigrate() error { return s.write.AutoMigrate(rows()...) }
+func (s *Store) AutoMigrate() error {
+	all := rows()
+	if _, ok := s.driver.(StateKeeper); ok {
+		all = append(all, &stateRow{})
+	}
+	return s.write.AutoMigrate(all...)
+}
 
 // Query returns the rows of a query as text.
 func (s *Store) Query(ctx context.Context, query string) ([]string, error) {

@@ -45,7 +45,7 @@ func (s *Store) PruneCalls(ctx context.Context, net string, before time.Time, li
 				return err
 			}
 		}
-		return nil
+		return s.keepStates(ctx, tx, ids)
 	})
 	if err != nil {
 		return 0, err

@@ -37,8 +37,15 @@ func (s *Store) RecordCalls(ctx context.Context, calls []model.Call, begun ...st
 }
 
 func (s *Store) insertWave(ctx context.Context, tx *gorm.DB, w *wave) error {
+	k, keeps := s.driver.(StateKeeper)
 	for _, p := range w.parts() {
-		if err := s.driver.Insert(ctx, tx.Statement.ConnPool, p.Batch, p.conflict); err != nil {
+		var err error
+		if keeps && p.Table == "calls" {
+			err = k.InsertCalls(ctx, tx.Statement.ConnPool, p.Batch, p.conflict)
+		} else {
+			err = s.driver.Insert(ctx, tx.Statement.ConnPool, p.Batch, p.conflict)
+		}
+		if err != nil {
 			return fmt.Errorf("insert %s: %w", p.Table, err)
 		}
 	}
@@ -103,6 +110,7 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 	var out []model.Call
 	err := s.tx(ctx, "reopen calls", func(tx *gorm.DB) error {
 		out = nil
+		var reopened []string
 		var rows []callRow
 		which := func() *gorm.DB {
 			return tx.Model(&callRow{}).Where("id IN ? AND progress = ? AND state <> ?", ids, ended, string(model.Succeeded))
@@ -119,7 +127,7 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 			if err != nil {
 				return err
 			}
-			out = append(out, c)
+			out, reopened = append(out, c), append(reopened, c.ID)
 		}
 		if err := refer(tx, out); err != nil {
 			return err
@@ -130,10 +138,13 @@ func (s *Store) Reopen(ctx context.Context, ids ...string) ([]model.Call, error)
 		if err := outbox(tx, out); err != nil {
 			return err
 		}
-		return which().UpdateColumns(map[string]any{
+		if err := which().UpdateColumns(map[string]any{
 			"state": string(model.Queued), "progress": gorm.Expr("attempt * ?", perAttempt), "result": nil, "failure": nil, "joined": "",
 			"reopened": gorm.Expr("finished"), "received": nil, "started": nil, "finished": nil, "deadline": nil,
-		}).Error
+		}).Error; err != nil {
+			return err
+		}
+		return s.keepStates(ctx, tx, reopened)
 	})
 	return out, err
 }

@@ -38,6 +38,11 @@ func (s *Store) appendNew(ctx context.Context, waves []*wave) ([]*wave, error) {
 	for _, p := range these.parts() {
 		batches = append(batches, p.Batch)
 	}
+	if _, ok := s.driver.(StateKeeper); ok {
+		if b := stateBatch(batches[0]); b.Rows > 0 {
+			batches = append(batches, b)
+		}
+	}
 	err = a.Append(ctx, db, batches)
 	switch {
 	case err == nil && len(others.calls) == 0:

@@ -24,7 +24,7 @@ func watched(t *testing.T) *history {
 	must(t, h.Migrate(h.ctx))
 	h.exec(t, `CREATE TABLE heard (seq bigserial, verb text)`)
 	h.exec(t, `CREATE FUNCTION hear() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		INSERT INTO heard (verb) VALUES (split_part(current_query(), ' ', 1)); RETURN NULL; END $$`)
+		INSERT INTO heard (verb) VALUES (CASE WHEN current_query() LIKE 'COPY %' THEN 'COPY' ELSE 'INSERT' END); RETURN NULL; END $$`)
 	h.exec(t, `CREATE TRIGGER hear AFTER INSERT ON calls FOR EACH STATEMENT EXECUTE FUNCTION hear()`)
 	return h
 }
@@ -60,7 +60,7 @@ func (h *history) heard(t testing.TB) string {
 func (h *history) rows(t testing.TB) []string {
 	t.Helper()
 	var all []string
-	for _, table := range []string{"calls", "call_parents", "call_logs", "events", "dead_letters", "call_blobs"} {
+	for _, table := range []string{"calls", "call_parents", "call_logs", "events", "dead_letters", "call_blobs", "call_states"} {
 		all = append(all, h.texts(t, fmt.Sprintf("SELECT '%s' || t::text FROM %s t ORDER BY 1", table, table))...)
 	}
 	return all
@@ -236,6 +236,7 @@ func TestAppendNew(t *testing.T) {
 			t.Errorf("%s: written by %q, want %q", step.what, by, step.by)
 		}
 	}
+	h.inStep(t)
 	if n := h.count(t, `SELECT count(*) FROM calls WHERE state = 'succeeded' AND args = '[1]' AND attempt = 1
 		AND (result, finished, created) = ('2', '2026-03-04T03:06:08.123456Z', '2026-03-04T03:06:07.123456Z')`); n != len(begins) {
 		t.Errorf("%d calls are whole, want %d", n, len(begins))

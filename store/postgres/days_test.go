@@ -61,6 +61,17 @@ func (h *history) count(t *testing.T, query string) int {
 	return n
 }
 
+// inStep checks that call_states says what calls says, of all calls.
+func (h *history) inStep(t *testing.T) {
+	t.Helper()
+	const said, so = "SELECT call_id, network, socket, state, created FROM call_states", "SELECT id, network, socket, state, created FROM calls WHERE state <> 'succeeded'"
+	for what, query := range map[string]string{"is said and not so": said + " EXCEPT " + so, "is so and not said": so + " EXCEPT " + said} {
+		for _, row := range h.texts(t, "SELECT r::text FROM ("+query+") AS r") {
+			t.Errorf("of the states of calls this %s: %s", what, row)
+		}
+	}
+}
+
 // left tells the ids of all calls, and that all of them are whole.
 func (h *history) left(t *testing.T) []string {
 	t.Helper()
@@ -149,6 +160,7 @@ func TestDropDays(t *testing.T) {
 	if !slices.Equal(have, want) {
 		t.Errorf("left are\n%v, want\n%v", have, want)
 	}
+	h.inStep(t)
 	for table, key := range map[string]string{"call_logs": "call_id", "events": "call_id", "call_blobs": "call_id", "dead_letters": "call_id", "call_parents": "parent"} {
 		if n := h.count(t, "SELECT count(*) FROM "+table+" t WHERE NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = t."+key+")"); n != 0 {
 			t.Errorf("%s has %d rows of calls that are gone", table, n)
@@ -171,9 +183,9 @@ func TestDropDayCut(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
 	must(t, h.MakeDays(h.ctx, h.base, h.on(12, 0), day))
-	gone, reopened, late := call(h.on(0, 0), 0), call(h.on(0, 1), 1), call(h.on(0, 2), 2)
-	reopened.State, late.State, late.Finished = model.Failed, model.Running, nil
-	must(t, h.RecordCalls(h.ctx, []model.Call{gone, reopened, late}))
+	gone, reopened, late, again := call(h.on(0, 0), 0), call(h.on(0, 1), 1), call(h.on(0, 2), 2), call(h.on(0, 3), 3)
+	reopened.State, late.State, late.Finished, again.State, again.Finished = model.Failed, model.Running, nil, model.Running, nil
+	must(t, h.RecordCalls(h.ctx, []model.Call{gone, reopened, late, again}))
 	_, err := h.Reopen(h.ctx, reopened.ID)
 	must(t, err)
 	for _, table := range []string{"calls", "call_parents", "call_logs", "events"} {
@@ -181,13 +193,14 @@ func TestDropDayCut(t *testing.T) {
 		must(t, err)
 	}
 	end := model.Call{ID: late.ID, State: model.Succeeded, Attempt: 1, Result: json.RawMessage(`"done"`), Finished: late.Started}
-	must(t, h.RecordCalls(h.ctx, []model.Call{end})) // knows little
+	must(t, h.RecordCalls(h.ctx, []model.Call{end, {ID: again.ID, State: model.Queued}})) // know little
 	n, err := h.DropDays(h.ctx, h.on(5, 0))
 	must(t, err)
 	if n != 1 {
 		t.Errorf("%d calls were dropped, want 1", n)
 	}
-	if have := h.left(t); !slices.Equal(have, []string{reopened.ID, late.ID}) {
+	h.inStep(t)
+	if have := h.left(t); !slices.Equal(have, []string{reopened.ID, late.ID, again.ID}) {
 		t.Errorf("left are %v", have)
 	}
 	c, err := h.Call(h.ctx, late.ID)
@@ -336,6 +349,7 @@ func TestDaysUnderLoad(t *testing.T) {
 		return nil
 	})
 	must(t, g.Wait())
+	h.inStep(t)
 	if n := h.count(t, "SELECT count(*) FROM calls WHERE state = 'dead'"); n != writers*rounds*batch {
 		t.Errorf("%d of %d calls are left", n, writers*rounds*batch)
 	}

@@ -121,10 +121,15 @@ func (d driver) finish(ctx context.Context, conn *sql.Conn, suffix string, befor
 	if err != nil {
 		return 0, err
 	}
-	if err := gently(ctx, conn, func(tx *sql.Tx) error { return restore(ctx, tx, suffix, late, merge) }); err != nil {
+	if err := gently(ctx, conn, func(tx *sql.Tx) error {
+		if err := restore(ctx, tx, suffix, late, merge); err != nil || len(late) == 0 {
+			return err
+		}
+		return d.KeepStates(ctx, tx, late)
+	}); err != nil {
 		return 0, err
 	}
-	for _, t := range []string{"call_blobs", "dead_letters"} {
+	for _, t := range []string{"call_blobs", "dead_letters", "call_states"} {
 		if err := forget(ctx, conn, t, suffix); err != nil {
 			return 0, err
 		}

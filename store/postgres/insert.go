@@ -8,11 +8,18 @@ import (
 	"github.com/elasticcode/flow/store"
 )
 
-// Insert inserts the rows with one statement: each column is one array, so the
-// statement is the same for any number of rows and is prepared once.
+// Insert inserts the rows with one statement.
 func (driver) Insert(ctx context.Context, tx store.Execer, b store.Batch, conflict string) error {
+	query, args := insertion(b, conflict)
+	_, err := tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+// insertion is a statement that inserts the rows: each column is one array, so it
+// is the same for any number of rows and is prepared once.
+func insertion(b store.Batch, conflict string) (query string, args []any) {
 	names, from, take := make([]string, len(b.Columns)), make([]string, len(b.Columns)), make([]string, len(b.Columns))
-	args := make([]any, len(b.Columns))
+	args = make([]any, len(b.Columns))
 	for i, c := range b.Columns {
 		names[i], take[i] = c.Name, c.Name
 		switch {
@@ -27,8 +34,7 @@ func (driver) Insert(ctx context.Context, tx store.Execer, b store.Batch, confli
 			}
 		}
 	}
-	query := "INSERT INTO " + b.Table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(take, ", ") +
+	query = "INSERT INTO " + b.Table + " (" + strings.Join(names, ", ") + ") SELECT " + strings.Join(take, ", ") +
 		" FROM unnest(" + strings.Join(from, ", ") + ") AS rows (" + strings.Join(names, ", ") + ") " + conflict
-	_, err := tx.ExecContext(ctx, query, args...)
-	return err
+	return query, args
 }

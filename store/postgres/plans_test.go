@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/postgres"
+	"github.com/elasticcode/flow/store/storetest"
 )
 
 // TestPlans: with a history of many days, nothing that the store asks for reads
@@ -40,6 +42,9 @@ func TestPlans(t *testing.T) {
 		`INSERT INTO dead_letters SELECT id, network, finished FROM calls WHERE state = 'dead'`,
 		`INSERT INTO call_blobs SELECT id, '/args/0', md5(id), 200000 FROM calls WHERE right(id, 1) = '0'`,
 		`INSERT INTO blobs SELECT hash, 0, 1, 'x', now() - interval '40 days' FROM call_blobs`,
+		`INSERT INTO call_states SELECT id, network, socket, state, created FROM calls WHERE state <> 'succeeded'`,
+		// Those of another network, in numbers that are worth an index.
+		`INSERT INTO call_states SELECT 'lab' || n, 'lab', 's7', 'cancelled', now() - n * interval '1 second' FROM generate_series(1, 30000) AS n`,
 		// As autovacuum does: it leaves out what has partitions.
 		`DO $$ DECLARE t text; BEGIN
 			FOR t IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' LOOP EXECUTE 'ANALYZE ' || t; END LOOP;
@@ -161,6 +166,11 @@ func TestPlans(t *testing.T) {
 			must(t, err)
 		}
 	}
+	unusual := map[string]bool{} // what is about few calls of many
+	for what, f := range storetest.Unusual("default", "s7") {
+		f.Limit, unusual[what] = 5, true
+		asks[what] = func() error { _, err := told.Calls(ctx, f); return err }
+	}
 	for what, do := range asks {
 		heard = nil
 		for range 7 { // the plans of prepared statements change after a few
@@ -180,6 +190,10 @@ func TestPlans(t *testing.T) {
 				problem = fmt.Sprintf("it looks into %d partitions", tables)
 			case short[what] && rows > perDay/4+1:
 				problem = fmt.Sprintf("it reads %.0f rows, of times that were not asked for", rows)
+			case unusual[what] && rows > 50:
+				problem = fmt.Sprintf("it reads %.0f rows of the history", rows)
+			case (unusual[what] || short[what]) && p.Plan.unindexed():
+				problem = "it reads call_states without its index"
 			case short[what] && len(p.Plan.scans()) > 0:
 				problem = fmt.Sprintf("it reads from end to end %s", p.Plan.scans())
 			}
@@ -233,6 +247,14 @@ func (n node) scans() []string {
 		out = append(out, p.scans()...)
 	}
 	return out
+}
+
+// unindexed tells whether all states were read, or most of them.
+func (n node) unindexed() bool {
+	if n.Relation == "call_states" && (n.Index == "" || (n.Rows+n.Removed)*n.Loops > 200) {
+		return true
+	}
+	return slices.ContainsFunc(n.Plans, node.unindexed)
 }
 
 var partition = regexp.MustCompile(`^(calls|call_logs|call_parents|events)_[0-9]{8}$`)

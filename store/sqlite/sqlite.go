@@ -22,6 +22,11 @@ import (
 // Open opens the database in the file, which is made when there is none. Its
 // schema is for Migrate to make.
 func Open(ctx context.Context, path string) (*store.Store, error) {
+	return openWith(ctx, path, func(*gorm.DB) error { return nil })
+}
+
+// openWith is Open; with changes how the store reads.
+func openWith(ctx context.Context, path string, with func(read *gorm.DB) error) (*store.Store, error) {
 	// One connection writes and others read: with write-ahead logging neither
 	// waits for the other, and two writers of this process never meet.
 	write, err := open(path, "_txlock=immediate", 1)
@@ -36,7 +41,11 @@ func Open(ctx context.Context, path string) (*store.Store, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	s := store.New(driver{}, write, read)
-	if err := s.Ping(ctx); err != nil {
+	err = with(read)
+	if err == nil {
+		err = s.Ping(ctx)
+	}
+	if err != nil {
 		_ = s.Close() // as above
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}

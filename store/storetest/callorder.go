@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/store"
 )
 
 // callOrder: whatever records come, in whatever order and batches, the outcome
@@ -103,6 +104,7 @@ func callRace(t *testing.T, b *bundle) {
 		})
 	}
 	must(t, group.Wait())
+	equal(t, "unfinished", got(b.Calls(b.ctx, store.CallFilter{Unfinished: true}))(t).Total, 0)
 	for i := range n {
 		c := got(b.Call(b.ctx, fmt.Sprintf("c%d", i)))(t)
 		equal(t, "call", []any{c.State, len(c.Events), c.Parents}, []any{model.Succeeded, 3, []string{fmt.Sprintf("p%d", i)}})

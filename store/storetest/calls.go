@@ -208,13 +208,15 @@ func callPaging(t *testing.T, b *bundle) {
 	// A page of large results is cut short, and the next one goes on.
 	large := raw(`"` + strings.Repeat("x", 7<<20) + `"`)
 	for i := range 3 {
-		c := record(fmt.Sprintf("large%d", i), model.Succeeded, 1)
+		c := record(fmt.Sprintf("large%d", i), model.Dead, 1)
 		c.Network, c.Result, c.Created = "large", large, *at(i)
 		must(t, b.RecordCalls(b.ctx, []model.Call{c}))
 	}
-	f := store.CallFilter{Network: "large"}
-	equal(t, "large calls on the first page", len(got(b.Calls(b.ctx, f))(t).Items), 2)
-	equal(t, "large calls", walk(f), []string{"large2", "large1", "large0"})
+	for _, f := range []store.CallFilter{{Network: "large"}, {Network: "large", State: model.Dead}} {
+		page := got(b.Calls(b.ctx, f))(t)
+		equal(t, "large calls on the first page", []int{len(page.Items), int(page.Total)}, []int{2, 3})
+		equal(t, "large calls", walk(f), []string{"large2", "large1", "large0"})
+	}
 }
 
 // callPeriod: calls of a time, with other filters, in pages and counted.

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"CallCancel":  callCancel,
 		"JoinCancel":  joinCancel,
 		"CallOrder":   callOrder,
+		"CallStates":  callStates,
 		"CallRace":    callRace,
 		"CallCrowd":   callCrowd,
 		"JoinZip":     joinZip,

@@ -1,0 +1,20 @@
+package sqlite
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"github.com/elasticcode/flow/store"
+)
+
+// OpenHeard is Open, and tells what the store asks for, and with which values.
+func OpenHeard(ctx context.Context, path string, heard func(query string, values []any)) (*store.Store, error) {
+	return openWith(ctx, path, func(read *gorm.DB) error {
+		hear := func(db *gorm.DB) { heard(db.Statement.SQL.String(), db.Statement.Vars) }
+		if err := read.Callback().Query().After("gorm:query").Register("hear", hear); err != nil {
+			return err
+		}
+		return read.Callback().Row().After("gorm:row").Register("hear", hear)
+	})
+}
