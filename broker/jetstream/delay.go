@@ -35,8 +35,14 @@ func (b *Broker) openDelays(ctx context.Context) error {
 // the stream until then.
 type due struct {
 	seq   uint64
-	at    time.Time
+	at    time.Time // with a monotonic reading: a clock that is set changes nothing
 	queue string
+}
+
+// left is what remains at now of a delay that began when the message was stored.
+// A clock that was set back meanwhile makes it no longer than it was.
+func left(stored time.Time, delay time.Duration, now time.Time) time.Duration {
+	return min(delay-now.Sub(stored), delay)
 }
 
 type dueHeap []due
@@ -52,7 +58,7 @@ func (h *dueHeap) Pop() any {
 }
 
 // moveDelayed moves delayed messages to their queues when they are due, until ctx
-// ends. The time that counts is that of storing, so a restart resets no delay.
+// ends. A delay begins when the message is stored, so a restart resets none.
 func (b *Broker) moveDelayed(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := b.moveSession(ctx); err != nil && ctx.Err() == nil {
@@ -131,8 +137,9 @@ func (b *Broker) readDelays(ctx context.Context, added chan<- due) error {
 			b.logger.WarnContext(ctx, "a delayed message without a delay is left alone", "sequence", meta.Sequence.Stream)
 			continue
 		}
+		now := time.Now()
 		select {
-		case added <- due{meta.Sequence.Stream, meta.Timestamp.Add(delay), queue}:
+		case added <- due{meta.Sequence.Stream, now.Add(left(meta.Timestamp, delay, now)), queue}:
 		case <-ctx.Done():
 			return nil
 		}
