@@ -26,6 +26,7 @@ import (
 	"github.com/elasticcode/flow/event"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
+	"github.com/elasticcode/flow/processor/procgroup"
 	"github.com/elasticcode/flow/processor/source"
 	"github.com/elasticcode/flow/result"
 )
@@ -112,6 +113,8 @@ func (a *Agent) Run(ctx, kill context.Context) error {
 		return err
 	}
 	defer unlock()
+	// An agent that was killed has left calls behind that are delivered again soon.
+	procgroup.EndOrphans()
 	working, stop := context.WithCancel(context.WithoutCancel(ctx)) // heart beats while crews drain
 	defer stop()
 	g, _ := errgroup.WithContext(working)

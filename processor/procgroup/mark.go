@@ -18,7 +18,12 @@ type Mark struct {
 }
 
 // NewMark returns a mark that no other process has.
-func NewMark() Mark { return Mark{value: rand.Text(), parts: new(atomic.Int64)} }
+func NewMark() Mark {
+	return Mark{value: maker() + makerSeparator + rand.Text(), parts: new(atomic.Int64)}
+}
+
+// makerSeparator is between who made a mark and the rest of it.
+const makerSeparator = "/"
 
 // Part returns a mark of its own that also counts as this one.
 func (m Mark) Part() Mark {
@@ -36,4 +41,8 @@ func (m Mark) has(value string) bool {
 
 // End kills all processes that have the mark, and waits until none is found. It
 // does so on Linux only: other systems do not show the environment of processes.
-func (m Mark) End() { endMarked(m) }
+func (m Mark) End() { endAll(m.has) }
+
+// EndOrphans kills, as End does, what processes like this one have started that
+// are gone: killed with -9, they could not end it.
+func EndOrphans() { endAll(orphaned) }

@@ -30,9 +30,9 @@ type sweeper struct {
 	busy    bool
 }
 
-// sweep is the wish to end what has a mark.
+// sweep is the wish to end what has certain marks.
 type sweep struct {
-	mark  Mark
+	has   func(value string) bool
 	limit time.Time
 	clean int // rounds in which nothing was found
 	doubt int // rounds that did not count because of who had no environment
@@ -41,8 +41,8 @@ type sweep struct {
 
 var sweeps sweeper
 
-func endMarked(m Mark) {
-	s := &sweep{mark: m, limit: time.Now().Add(sweepLimit), done: make(chan struct{})}
+func endAll(has func(value string) bool) {
+	s := &sweep{has: has, limit: time.Now().Add(sweepLimit), done: make(chan struct{})}
 	sweeps.mu.Lock()
 	sweeps.waiting = append(sweeps.waiting, s)
 	if !sweeps.busy {
@@ -89,7 +89,7 @@ func round(wishes []*sweep) {
 		value, empty := markOf(pid)
 		doubt = doubt || empty
 		for _, s := range wishes {
-			if value != "" && s.mark.has(value) {
+			if value != "" && s.has(value) {
 				found[s] = true
 				killMarked(pid, value)
 			}

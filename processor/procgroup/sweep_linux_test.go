@@ -13,7 +13,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+const leaveVariable = "PROCGROUP_TEST_LEAVE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(leaveVariable) != "" {
+		leaveBehind()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // script starts a shell script and waits until it has printed a line, which is
 // that of all that it starts.

@@ -2,4 +2,8 @@
 
 package procgroup
 
-func endMarked(Mark) {}
+func endAll(func(value string) bool) {}
+
+func orphaned(string) bool { return false }
+
+func maker() string { return "" }

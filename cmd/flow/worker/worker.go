@@ -17,6 +17,7 @@ import (
 	"github.com/elasticcode/flow/cmd/flow/flags"
 	"github.com/elasticcode/flow/cmd/flow/group"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/processor/procgroup"
 	"github.com/elasticcode/flow/processor/source"
 	"github.com/elasticcode/flow/stack"
 )
@@ -81,6 +82,7 @@ func run(ctx context.Context, o *Options) error {
 	}
 	drain, abort, stop := engine.Signals(ctx, o.Note)
 	defer stop()
+	procgroup.EndOrphans() // as an agent does
 	program, err := agent.Prepare(drain, sources, engine.Runtimes(log), filepath.Join(dir, "cache"), as)
 	if err != nil {
 		return err
