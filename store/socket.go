@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/elasticcode/flow/model"
 )
@@ -94,6 +95,27 @@ func (s *Store) SocketAt(ctx context.Context, m model.Socket) (string, error) {
 // Socket returns the named socket.
 func (s *Store) Socket(ctx context.Context, network, name string) (model.Socket, error) {
 	return find[socketRow](ctx, s, "socket", network, name)
+}
+
+// socketsAtOnce is how many names one statement asks for.
+const socketsAtOnce = 64
+
+// SocketsNamed returns those of the named sockets of a network that there are.
+func (s *Store) SocketsNamed(ctx context.Context, net string, names []string) ([]model.Socket, error) {
+	var out []model.Socket
+	for part := range slices.Chunk(names, socketsAtOnce) {
+		// The last name stands in for what is missing, so that the database has the
+		// same statement for any number of them.
+		for part = slices.Clone(part); len(part) < socketsAtOnce; {
+			part = append(part, part[len(part)-1])
+		}
+		found, err := all[socketRow, model.Socket](ctx, s, s.read.Where("network = ? AND name IN ?", network(net), part), "name")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
 }
 
 // Sockets lists the sockets of a network; an empty name lists those of all.

@@ -3,12 +3,14 @@ package api
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/elasticcode/flow/client"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/store"
 )
@@ -56,9 +58,57 @@ func newCatalog(s *store.Store, b *bell) *catalog {
 	return &catalog{store: s, bell: b, entries: map[string]catalogEntry{}}
 }
 
+// socketKey is the key of a socket among the entries.
+func socketKey(network, name string) string { return "s/" + network + "/" + name }
+
+// ahead looks those sockets of a batch up together that would be looked up one by
+// one. What it does not find out is left to that.
+func (c *catalog) ahead(ctx context.Context, network string, calls []client.Submission) {
+	_, epoch := c.bell.wait()
+	begun := time.Now()
+	names := c.stale(network, calls, epoch, begun)
+	if len(names) < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, catalogLook)
+	defer cancel()
+	sockets, err := c.store.SocketsNamed(ctx, network, names)
+	if err != nil {
+		return
+	}
+	for _, s := range sockets {
+		if t, err := c.targetOf(ctx, network, s); err == nil {
+			c.put(socketKey(network, s.Name), catalogEntry{target: t, epoch: epoch, at: begun})
+		}
+	}
+}
+
+// stale returns the names of the sockets whose entries cannot be used any more.
+func (c *catalog) stale(network string, calls []client.Submission, epoch int64, now time.Time) []string {
+	names, last := map[string]struct{}{}, ""
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range calls {
+		if s.Socket == last {
+			continue // most batches have one
+		}
+		last = s.Socket
+		if e, known := c.entries[socketKey(network, last)]; !known || !e.fresh(epoch, now) {
+			names[last] = struct{}{}
+		}
+	}
+	delete(names, "")
+	return slices.Collect(maps.Keys(names))
+}
+
+// fresh tells whether the entry is used without looking.
+func (e catalogEntry) fresh(epoch int64, now time.Time) bool {
+	return e.epoch == epoch && now.Sub(e.at) < catalogFresh
+}
+
 // socket returns the named socket as a target.
 func (c *catalog) socket(ctx context.Context, network, name string) (*target, error) {
-	return c.get(ctx, "s/"+network+"/"+name, func(ctx context.Context) (*target, error) {
+	return c.get(ctx, socketKey(network, name), func(ctx context.Context) (*target, error) {
 		return c.findSocket(ctx, network, name)
 	})
 }
@@ -91,7 +141,7 @@ func (c *catalog) get(ctx context.Context, key string, find func(context.Context
 	c.mu.Lock()
 	e, known := c.entries[key]
 	c.mu.Unlock()
-	if known && e.epoch == epoch && time.Since(e.at) < catalogFresh {
+	if known && e.fresh(epoch, time.Now()) {
 		return e.target, nil
 	}
 	found := c.one.DoChan(key, func() (any, error) {
@@ -139,6 +189,11 @@ func (c *catalog) findSocket(ctx context.Context, network, name string) (*target
 	if err != nil {
 		return nil, err
 	}
+	return c.targetOf(ctx, network, s)
+}
+
+// targetOf returns a socket with what is around it.
+func (c *catalog) targetOf(ctx context.Context, network string, s model.Socket) (*target, error) {
 	q, err := c.around(ctx, "queue", network, s.Queue)
 	if err != nil {
 		return nil, err

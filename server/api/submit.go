@@ -170,6 +170,7 @@ func (a *API) submitCalls(ctx context.Context, in *batchIn) (*body[client.BatchS
 func (a *API) submit(ctx context.Context, network string, calls []client.Submission) ([]client.Submitted, error) {
 	out := make([]client.Submitted, len(calls))
 	send := make([]Outgoing, 0, len(calls))
+	a.catalog.ahead(ctx, network, calls)
 	for i, s := range calls {
 		o, known, err := a.outgoing(ctx, network, s)
 		if err != nil {

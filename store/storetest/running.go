@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -235,6 +238,16 @@ func endpoints(t *testing.T, b *bundle) {
 	equal(t, "endpoints", got(b.Endpoints(b.ctx, ""))(t), want)
 	equal(t, "endpoints of p1", got(b.EndpointsOf(b.ctx, "", "p1"))(t), want[:1])
 	equal(t, "endpoints of p2", got(b.EndpointsOf(b.ctx, "", "p2"))(t), want[1:])
+	many := []string{"none", "c"}
+	for i := range 70 {
+		many = append(many, fmt.Sprint("none", i))
+	}
+	many = append(many, "a")
+	found := got(b.SocketsNamed(b.ctx, "", many))(t)
+	slices.SortFunc(found, func(x, y model.Socket) int { return strings.Compare(x.Name, y.Name) })
+	equal(t, "sockets by name", found, []model.Socket{a, c})
+	equal(t, "sockets by no name", len(got(b.SocketsNamed(b.ctx, "", nil))(t)), 0)
+	equal(t, "sockets of another network", len(got(b.SocketsNamed(b.ctx, "other", many))(t)), 0)
 	equal(t, "endpoints of nothing", got(b.EndpointsOf(b.ctx, "", "p3"))(t), []model.Endpoint{})
 
 	d := got(b.CreateDeployment(b.ctx, model.Deployment{Object: object("d"), Processor: "p2", Node: "n", CPUs: 1}))(t)
