@@ -43,7 +43,7 @@ lint: ## Run golangci-lint with the configuration of the project
 	go run $(LINT) run ./...
 
 .PHONY: bench
-bench: bench-peers ## Measure Flow, RabbitMQ alone, Celery and River on this machine (about 15 minutes)
+bench: bench-peers ## Measure Flow, RabbitMQ alone, Celery and River on this machine (over half an hour)
 	@cd bench && go run . -out results.json
 
 .PHONY: bench-quick
