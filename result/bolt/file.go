@@ -77,10 +77,10 @@ func (s *Store) try() error {
 	if err != nil {
 		return err
 	}
-	if err := s.load(db); err != nil {
+	if err := s.note(); err != nil { // before the first change
 		return errors.Join(err, db.Close())
 	}
-	if err := s.note(); err != nil {
+	if err := s.load(db); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	s.db = db
