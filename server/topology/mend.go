@@ -61,8 +61,7 @@ type watched struct {
 // Publish publishes.
 func (w watched) Publish(ctx context.Context, msgs ...broker.Message) error {
 	err := w.Broker.Publish(ctx, msgs...)
-	var some *broker.PublishError
-	if errors.As(err, &some) {
+	if some, ok := errors.AsType[*broker.PublishError](err); ok {
 		for i, e := range some.Errs {
 			// An exchange may reach nobody; a queue that is named has to be there.
 			if errors.Is(e, broker.ErrNotFound) || errors.Is(e, broker.ErrUnroutable) && msgs[i].Exchange == "" {

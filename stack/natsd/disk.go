@@ -62,7 +62,7 @@ func (s *Server) recover(ctx context.Context) bool {
 		stop(old)
 	}
 	for len(s.hurt) > 0 {
-		<-s.hurt // of the old one
+		<-s.hurt //nolint:errcheck // it is of the old one
 	}
 	srv, err := s.run(ctx)
 	if err != nil {
@@ -114,5 +114,5 @@ func room(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return 0, err
 	}
-	return used + int64(disk.Bavail)*int64(disk.Bsize)/4*3, nil
+	return used + int64(disk.Bavail)*int64(disk.Bsize)/4*3, nil //nolint:unconvert // it has another type elsewhere
 }

@@ -24,7 +24,7 @@ import (
 
 // TestPlans: with a history of many days, nothing that the store asks for reads
 // a partition from end to end, and what is about a call looks into one partition.
-func TestPlans(t *testing.T) {
+func TestPlans(t *testing.T) { //nolint:maintidx // it is one list of questions after another
 	t.Parallel()
 	name := testenv.Prefix(t)
 	s, ctx := open(t, name), testenv.Context(t, 10*time.Minute)

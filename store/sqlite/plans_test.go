@@ -64,20 +64,30 @@ func TestPlans(t *testing.T) {
 				t.Fatalf("%s: nothing was asked", what)
 			}
 			for _, a := range heard {
-				rows, err := db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+a.query, a.values...)
-				must(t, err)
-				for rows.Next() {
-					var id, parent, unused int
-					var step string
-					must(t, rows.Scan(&id, &parent, &unused, &step))
+				for _, step := range plan(t, db, a.query, a.values) {
 					if reads.MatchString(step) && !indexed.MatchString(step) {
 						t.Errorf("%s, after %q: %s: %s", what, first, step, a.query)
 					}
 				}
-				must(t, rows.Err())
 			}
 		}
 	}
+}
+
+// plan returns the steps in which a statement is done.
+func plan(t *testing.T, db *sql.DB, query string, values []any) (steps []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, values...)
+	must(t, err)
+	defer func() { must(t, rows.Close()) }()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		must(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
+	}
+	must(t, rows.Err())
+	return steps
 }
 
 // reads is a step that reads the history; indexed is one that looks up by id, or
