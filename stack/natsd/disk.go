@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,33 +84,17 @@ func (s *Server) probe() error {
 	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }
 
-// room is how many bytes may be in the directory: what is there, and three
-// quarters of what is free. NATS by itself would take the latter for the whole,
-// and refuse everything after a start with a backlog larger than that.
+// room is how many bytes may be in the directory: as many as its disk has. NATS by
+// itself takes three quarters of what is free when it starts, and refuses everything
+// after a start with a larger backlog, also when there is room again; a full disk
+// is noticed here.
 func room(dir string) (int64, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return 0, err
-	}
-	var used int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it was removed meanwhile
-		}
-		if err == nil && info.Mode().IsRegular() {
-			used += info.Size()
-		}
-		return err
-	})
-	if err != nil {
 		return 0, err
 	}
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return 0, err
 	}
-	return used + int64(disk.Bavail)*int64(disk.Bsize)/4*3, nil //nolint:unconvert // it has another type elsewhere
+	return int64(disk.Blocks) * int64(disk.Bsize), nil //nolint:unconvert // it has another type elsewhere
 }

@@ -46,8 +46,7 @@ type Config struct {
 	Token string
 	// MaxMemory bounds streams kept in memory, in bytes. 0: 256 MiB.
 	MaxMemory int64
-	// MaxStore bounds what is kept in Dir, in bytes. 0: what is there when the
-	// server starts and three quarters of what is free on its disk then.
+	// MaxStore bounds what is kept in Dir, in bytes. 0: the size of its disk.
 	MaxStore int64
 	// Sync is how often files are flushed to the disk itself. 0: 30 s. Less costs
 	// processor time even when nothing happens: each queue is looked at.
