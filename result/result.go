@@ -10,6 +10,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -70,6 +72,17 @@ type Store interface {
 	Release(ctx context.Context, holder string, calls ...string) error
 	// Forget removes results, so that the calls can run again.
 	Forget(ctx context.Context, calls ...string) error
+}
+
+// CheckClaim tells what is wrong with the arguments of Claim, for drivers.
+func CheckClaim(holder string, lease time.Duration, calls []string) error {
+	if holder == "" || lease < time.Millisecond {
+		return fmt.Errorf("claim calls for %q and %v: a claim needs a holder and a lease of a millisecond or longer", holder, lease)
+	}
+	if i := slices.Index(calls, ""); i >= 0 {
+		return fmt.Errorf("claim calls: number %d has no id", i)
+	}
+	return nil
 }
 
 // Memory is a Store that can lose what it knew, like a Redis that is flushed or

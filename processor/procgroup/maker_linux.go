@@ -2,11 +2,14 @@ package procgroup
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // maker names this process in marks: by its number, when it began, and the
@@ -29,7 +32,7 @@ func orphaned(value string) bool {
 		return false
 	}
 	began, alive := beganAt(pid)
-	return !alive || began != parts[1]
+	return !alive || began != "" && began != parts[1]
 }
 
 // numbers names the container in which processes have the numbers that are seen here.
@@ -39,11 +42,11 @@ func numbers() string {
 }
 
 // beganAt is when a process began, in the system's ticks since its start, and
-// whether there is one. A zombie is none.
+// whether there is one. A zombie is none; one that cannot be looked at is.
 func beganAt(pid int) (began string, alive bool) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return "", false
+		return "", !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH)
 	}
 	// Behind the name, in which may be anything, come the state and 18 numbers
 	// before the time.

@@ -23,13 +23,8 @@ const sweep = 10_000
 
 // Claim asks to run the calls.
 func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
-	if holder == "" || lease < time.Millisecond {
-		return nil, fmt.Errorf("claim calls for %q and %v: a claim needs a holder and a lease of a millisecond or longer", holder, lease)
-	}
-	for i, call := range calls {
-		if call == "" {
-			return nil, fmt.Errorf("claim calls: number %d has no id", i)
-		}
+	if err := result.CheckClaim(holder, lease, calls); err != nil {
+		return nil, err
 	}
 	answers := make([]result.Claim, len(calls))
 	s.mu.Lock()

@@ -61,16 +61,13 @@ func (s *Store) own(holder, call string) grant {
 
 // Claim asks to run the calls.
 func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
-	if holder == "" || lease < time.Millisecond {
-		return nil, fmt.Errorf("claim calls for %q and %v: a claim needs a holder and a lease of a millisecond or longer", holder, lease)
+	if err := result.CheckClaim(holder, lease, calls); err != nil {
+		return nil, err
 	}
 	c := claiming{store: s, holder: holder, lease: lease, claims: make([]result.Claim, len(calls)), tokens: make([]int64, len(calls))}
 	first := make(map[string]int, len(calls))
 	ws := make([]writing, 0, len(calls))
 	for i, call := range calls {
-		if call == "" {
-			return nil, fmt.Errorf("claim calls: number %d has no id", i)
-		}
 		if _, again := first[call]; again {
 			continue
 		}

@@ -72,8 +72,8 @@ end
 
 // Claim asks to run the calls, in one round trip for each thousand.
 func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
-	if holder == "" || lease < time.Millisecond {
-		return nil, fmt.Errorf("claim calls for %q and %v: a claim needs a holder and a lease of a millisecond or longer", holder, lease)
+	if err := result.CheckClaim(holder, lease, calls); err != nil {
+		return nil, err
 	}
 	claims := make([]result.Claim, 0, len(calls))
 	err := chunks(calls, batch, func(calls []string) error {

@@ -75,6 +75,9 @@ func (s suite) refuses(t *testing.T) {
 	if _, err := b.Store.Claim(ctx, "me", 0, "x"); err == nil {
 		t.Error("a call was claimed for no time at all")
 	}
+	if _, err := b.Store.Claim(ctx, "me", lease, "x", ""); err == nil {
+		t.Error("a call without an id was claimed")
+	}
 }
 
 func (s suite) oddIDs(t *testing.T) {

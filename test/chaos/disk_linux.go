@@ -11,13 +11,12 @@ import (
 )
 
 // smallDisk puts a disk of its own at the directory, which takes this process to
-// be root. It has room for twice what the long form leaves there, and takes as much
-// memory as is on it.
-func smallDisk(dir string) (remove func() error, err error) {
+// be root. It takes as much memory as is on it: all of it when it is full.
+func smallDisk(dir string, megabytes int) (remove func() error, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4g"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", megabytes)); err != nil {
 		return nil, fmt.Errorf("mount a disk at %s: %w", dir, err)
 	}
 	return func() error { return syscall.Unmount(dir, syscall.MNT_DETACH) }, nil

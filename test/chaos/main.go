@@ -133,7 +133,7 @@ func one(ctx context.Context, o options, stack string) (all []outcome, err error
 		defer func() { err = errors.Join(err, behind.own.close()) }()
 	}
 	list = slices.DeleteFunc(list, func(s scenario) bool { return !strings.Contains(s.name, o.only) })
-	w, err := newWorld(ctx, o.program, stack, behind)
+	w, err := newWorld(ctx, o, stack, behind)
 	if err != nil {
 		return nil, err
 	}

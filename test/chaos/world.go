@@ -24,6 +24,7 @@ type world struct {
 	program string
 	dir     string
 	disk    string // where processes keep their data; of embedded a disk of its own, if it could be made
+	diskMB  int    // how large that one is
 	prefix  string
 	behind  *services // nil for embedded
 
@@ -44,17 +45,24 @@ type world struct {
 // secret is the sealing key that the servers share.
 const secret = "FLOW_SECRET_KEY=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
+// How many megabytes the disk of an embedded stack has: more than twice what the
+// scenarios of each form leave there.
+const quickDisk, longDisk = 512, 4096
+
 // newWorld starts a system with a graph that is ready to be called. Without
 // services it is the embedded one.
-func newWorld(ctx context.Context, program, stack string, behind *services) (*world, error) {
+func newWorld(ctx context.Context, o options, stack string, behind *services) (*world, error) {
 	dir, err := os.MkdirTemp("", "flow-chaos-")
 	if err != nil {
 		return nil, err
 	}
 	w := &world{
-		stack: stack, program: program, dir: dir, disk: dir, behind: behind,
+		stack: stack, program: o.program, dir: dir, disk: dir, diskMB: longDisk, behind: behind,
 		prefix: "chaos" + strings.ToLower(filepath.Base(dir)[len("flow-chaos-"):]), ledger: newLedger(filepath.Join(dir, "ledger")),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}},
+	}
+	if o.quick {
+		w.diskMB = quickDisk
 	}
 	if err := w.open(ctx); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -113,7 +121,7 @@ func (w *world) all() []*process { return append(append([]*process{}, w.agents..
 
 func (w *world) beginEmbedded(context.Context) error {
 	disk := filepath.Join(w.dir, "disk")
-	remove, err := smallDisk(disk)
+	remove, err := smallDisk(disk, w.diskMB)
 	if err != nil {
 		fmt.Println("embedded: no disk is filled:", err)
 	} else {

@@ -16,9 +16,9 @@ import (
 var held expvar.Map
 
 // Profile serves the profiles of this process under /debug/pprof/, and what calls
-// hold in it under /debug/held, on the address of FLOW_PPROF, until stop is called. It is for developers: it asks
-// for no token, so it is off unless the variable is set, and only listens on
-// loopback.
+// hold in it under /debug/held, on the address of FLOW_PPROF, until stop is
+// called. It is for developers: it asks for no token, so it is off unless the
+// variable is set, and only listens on loopback.
 func Profile(env func(string) string, log *slog.Logger) (stop func(), err error) {
 	addr := env("FLOW_PPROF")
 	if addr == "" {
