@@ -54,9 +54,10 @@ type Claim struct {
 // Store keeps results. Methods may be called at the same time from many goroutines.
 type Store interface {
 	// Put keeps the results for ttl, ends the claims on their calls and wakes
-	// who waits, in one round trip. The first result of a call stays: a later
-	// one is ignored, so that two attempts cannot tell two stories. It returns
-	// the earlier results that stayed: they are how those calls ended.
+	// who waits, in one round trip. The first result of a call stays, so that two
+	// attempts cannot tell two stories: a later one is ignored, though it may prolong
+	// the time for which the first is kept. It returns the earlier results that
+	// stayed: they are how those calls ended.
 	Put(ctx context.Context, ttl time.Duration, results ...Result) (earlier []Result, err error)
 	// Get returns the results that are known, by call id.
 	Get(ctx context.Context, calls ...string) (map[string]Result, error)

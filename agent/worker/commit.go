@@ -58,6 +58,7 @@ func (s *session) settle(batch []finished) {
 		return
 	}
 	fault("after publish")
+	s.note(batch)
 	s.w.news.ended(batch)
 	fault("before ack")
 	s.ack(batch)
@@ -84,9 +85,8 @@ func (s *session) keep(batch []finished) bool {
 	}) {
 		return false
 	}
-	return len(freed) == 0 || s.persist("give claims back", func(ctx context.Context) error {
-		return store.Release(ctx, s.w.holder, freed...)
-	})
+	// Gone from here on: the copy that brings the call back may come to this session.
+	return len(freed) == 0 || s.persist("give claims back", func(ctx context.Context) error { return s.free(ctx, freed...) })
 }
 
 // yield lets earlier results count: whoever ended a call first, another worker
@@ -272,7 +272,9 @@ func (s *session) ack(batch []finished) {
 		if err := f.job.Delivery.Ack(ctx); err != nil && !settledElsewhere(err) {
 			s.w.log.Warn("ack", "call_id", id, "err", err)
 		}
-		acked = append(acked, id)
+		if f.kind != again { // else it was let go, and may be back
+			acked = append(acked, id)
+		}
 	}
 	s.letGo(acked...)
 }

@@ -20,7 +20,8 @@
 //     A failure that is to be tried again keeps none and gives the claim back.
 //  5. publish, confirmed, in one window: the record for the history, the calls
 //     that follow through the plugs, and the delayed copy of a call that is to
-//     be tried again. The ids of the calls that follow derive from this one.
+//     be tried again. The ids of the calls that follow derive from this one. A
+//     message with such a copy is marked, and not run when it comes again (tried.go).
 //  6. news: tell the event bus, which may lose it.
 //  7. ack.
 //

@@ -292,16 +292,6 @@ func (s *session) giveBackJobs(o *door) {
 	o.jobs = nil
 }
 
-// unclaim gives claims back.
-func (s *session) unclaim(jobs ...*job) {
-	ctx, cancel := s.within(10 * time.Second)
-	defer cancel()
-	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {
-		s.w.log.Warn("claims are left to end by themselves", "err", err)
-	}
-	s.letGo(ids(jobs)...)
-}
-
 // busy is for how long the present run has taken, when that is so long that the
 // calls behind it are given to others; else 0.
 func (s *session) busy(now time.Time) time.Duration {

@@ -21,6 +21,7 @@ type host struct {
 	work    time.Duration // about what the calls in the pipe take together
 	pipe    []*job        // sent, in order: the first one runs
 	overdue *job          // the call whose run was ended for taking too long
+	served  bool          // the process has answered calls
 	watch   *time.Timer
 
 	cancelled *job           // the call whose run was ended because it was cancelled
@@ -44,12 +45,15 @@ const (
 // errAbandoned says that the worker was told to drop what it does.
 var errAbandoned = errors.New("abandoned")
 
-// host runs jobs in the process until there are no more (nil) or it dies.
-func (s *session) host() error {
+// host runs jobs in the process until there are no more (nil) or it dies. It also
+// tells whether the process was of use: it has answered calls, or was ended to end
+// one that took too long.
+func (s *session) host() (useful bool, err error) {
 	h := &host{s: s, watch: time.NewTimer(time.Hour), told: make(chan verdict, 1)}
 	defer h.asks.Wait()
 	defer h.watch.Stop()
-	return h.run()
+	err = h.run()
+	return h.served || h.overdue != nil, err
 }
 
 func (h *host) run() error {
@@ -144,6 +148,7 @@ func (h *host) begin() {
 
 // answered takes replies, which come in the order of the pipe.
 func (h *host) answered(replies []processor.Reply) {
+	h.served = true
 	batch := make([]finished, 0, len(replies))
 	for _, r := range replies {
 		if len(h.pipe) == 0 || h.pipe[0].Envelope.ID != r.ID {
@@ -228,17 +233,28 @@ func (h *host) share() {
 
 // renew keeps the claims of everything this session holds.
 func (h *host) renew() {
-	held := h.s.held()
-	if len(held) == 0 {
-		return
-	}
 	ctx, cancel := h.s.within(h.s.w.cfg.Lease / 3)
 	defer cancel()
-	if _, err := h.s.w.cfg.Results.Claim(ctx, h.s.w.holder, h.s.w.cfg.Lease, held...); err != nil {
+	some, err := h.s.renewClaims(ctx)
+	if err != nil {
 		h.s.w.log.Warn("claims cannot be renewed now", "err", err)
 	}
-	h.adopt()
-	h.s.doors.renew(ctx)
+	if some {
+		h.adopt()
+		h.s.doors.renew(ctx)
+	}
+}
+
+// renewClaims renews the claims of what the session has; false when it has nothing.
+func (s *session) renewClaims(ctx context.Context) (some bool, err error) {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	held := s.held()
+	if len(held) == 0 {
+		return false, nil
+	}
+	_, err = s.w.cfg.Results.Claim(ctx, s.w.holder, s.w.cfg.Lease, held...)
+	return true, err
 }
 
 // adopt counts calls among those that run which began before their socket had a
@@ -317,13 +333,8 @@ func (s *session) giveUp(jobs []*job) {
 	if len(jobs) == 0 {
 		return
 	}
-	ctx, cancel := s.within(10 * time.Second)
-	defer cancel()
-	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {
-		s.w.log.Warn("claims are left to end by themselves", "err", err)
-	}
+	s.unclaim(jobs...)
 	s.dismiss(jobs...)
-	s.letGo(ids(jobs)...)
 	for _, j := range jobs {
 		s.release(j.Delivery)
 	}

@@ -142,7 +142,7 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 			s.later(j, min(max(c.Remaining, 100*time.Millisecond), 2*time.Second))
 		}
 	}
-	run, ended = s.recall(taking, run, ended)
+	run, ended = s.recall(taking, s.superseded(taking, run), ended)
 	return s.sift(taking, run, ended)
 }
 

@@ -120,12 +120,7 @@ func (s *session) putBack(jobs []*job, why error) {
 		s.doubted = time.Now()
 		s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
 	}
-	ctx, cancel := s.within(10 * time.Second)
-	defer cancel()
-	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids(jobs)...); err != nil {
-		s.w.log.Warn("claims are left to end by themselves", "err", err)
-	}
-	s.letGo(ids(jobs)...)
+	s.unclaim(jobs...)
 	for _, j := range jobs {
 		s.later(j, recallDelay)
 	}

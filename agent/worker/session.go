@@ -40,6 +40,7 @@ type session struct {
 	doors   *doors       // where calls of sockets with limits wait
 	running atomic.Int64 // when the present run began, in Unix nanoseconds; 0: nothing runs
 
+	renewing sync.Mutex     // held while claims are renewed or given back: no claim is renewed that was given back
 	mu       sync.Mutex     // guards the two fields below
 	inflight map[string]int // by call: how many bytes of large values it holds
 	large    int            // all of these
@@ -56,7 +57,7 @@ type session struct {
 
 // serve runs calls in the process until ctx ends (then it returns nil, with
 // everything settled) or the process dies (then it returns why).
-func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error {
+func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (useful bool, err error) {
 	taking, stop := context.WithCancel(ctx)
 	defer stop()
 	s := &session{
@@ -78,12 +79,12 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) error 
 		close(s.jobs)
 	})
 	commit.Go(s.commit)
-	err := s.host()
+	useful, err = s.host()
 	stop()
 	intake.Wait()
 	close(s.done)
 	commit.Wait()
-	return err
+	return useful, err
 }
 
 func (w *Worker) enter(s *session) {
@@ -131,6 +132,28 @@ func (s *session) letGo(ids ...string) {
 			}
 		}
 		delete(s.inflight, id)
+	}
+}
+
+// free gives claims back, and lets go of the calls.
+func (s *session) free(ctx context.Context, ids ...string) error {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	if err := s.w.cfg.Results.Release(ctx, s.w.holder, ids...); err != nil {
+		return err
+	}
+	s.letGo(ids...)
+	return nil
+}
+
+// unclaim is free for calls that do not run here; claims that cannot be given back
+// now end by themselves.
+func (s *session) unclaim(jobs ...*job) {
+	ctx, cancel := s.within(10 * time.Second)
+	defer cancel()
+	if err := s.free(ctx, ids(jobs)...); err != nil {
+		s.w.log.Warn("claims are left to end by themselves", "err", err)
+		s.letGo(ids(jobs)...)
 	}
 }
 

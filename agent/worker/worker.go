@@ -131,14 +131,16 @@ func (w *Worker) Run(ctx, kill context.Context) error {
 		}
 		started := time.Now()
 		w.report(Status{Status: model.StatusRunning, PID: proc.PID(), Started: started})
-		err = w.serve(ctx, kill, proc)
+		useful, err := w.serve(ctx, kill, proc)
 		if err == nil {
 			break
 		}
 		if errors.Is(err, errCancelled) {
 			continue // nothing is wrong with the code
 		}
-		if time.Since(started) > delay.top {
+		// Pauses grow only while processes are of no use. Which calls they die of is
+		// for the calls' own budget; those behind them do not wait for it.
+		if useful || time.Since(started) > delay.top {
 			delay.reset()
 		}
 		w.count()

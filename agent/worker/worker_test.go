@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -293,6 +294,54 @@ func TestTimeoutEndsTheRun(t *testing.T) {
 	}
 }
 
+// TestUsefulProcessesAreBackAtOnce: calls that take too long hold up nobody for
+// longer and longer. With pauses that grow to half a minute they would not end in
+// time.
+func TestUsefulProcessesAreBackAtOnce(t *testing.T) {
+	t.Parallel()
+	forever := make(chan struct{})
+	t.Cleanup(func() { close(forever) })
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		<-forever
+		return inv.Args[0], nil
+	}, func(s *model.Socket) { s.TimeoutMS = 100 })
+	b.start("1", nil)
+	const rounds = 12
+	for i := range rounds {
+		b.send(fmt.Sprint("slow", i), "hang")
+	}
+	for i := range rounds {
+		if r := b.wait(fmt.Sprint("slow", i)); r.Failure == nil || r.Failure.Error != model.FailureTimeout {
+			t.Fatalf("a hanging call: %+v", r)
+		}
+	}
+}
+
+// TestServingProcessesAreBackAtOnce is the same for processes that die now and
+// then, and answer calls in between.
+func TestServingProcessesAreBackAtOnce(t *testing.T) {
+	t.Parallel()
+	var b *bench
+	b = setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		if string(inv.Args[0]) == `"once"` && b.program.runs(inv.ID) == 1 {
+			panic(crash{})
+		}
+		return inv.Args[0], nil
+	})
+	b.start("1", nil)
+	const rounds = 12
+	for i := range rounds {
+		b.send(fmt.Sprint("good", i), i)
+		b.wait(fmt.Sprint("good", i))
+		b.send(fmt.Sprint("bad", i), "once")
+	}
+	for i := range rounds {
+		if r := b.wait(fmt.Sprint("bad", i)); r.State != model.Succeeded {
+			t.Errorf("a call that crashed once: %+v", r)
+		}
+	}
+}
+
 func TestDuplicateRunsOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, echo)
@@ -356,5 +405,111 @@ func TestCrashBetweenAllSteps(t *testing.T) {
 				t.Errorf("the function that follows ran %d times", got)
 			}
 		})
+	}
+}
+
+// TestAttemptsAreCountedOnce ends the worker's process after the copy for another
+// attempt was published: the message that comes again begins no second line of
+// attempts.
+func TestAttemptsAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	const attempts = 3
+	b := setup(t, func(processor.Invocation) (any, *model.Failure) {
+		// Late enough for the process to be gone: a run that dies with it rightly repeats.
+		return nil, &model.Failure{Error: "No", Message: "never", RetryAfterMS: 2000}
+	}, func(s *model.Socket) { s.MaxAttempts = attempts })
+	var crashes atomic.Int32
+	dead := make(chan struct{}, attempts)
+	fault := func(at string, crash func()) {
+		if at == "before ack" && crashes.Add(1) < attempts { // the last one leaves a result
+			crash()
+			dead <- struct{}{}
+			runtime.Goexit()
+		}
+	}
+	b.endpoints = b.endpoints[:1]
+	b.start("1", fault)
+	b.send("a", "x")
+	for i := range attempts - 1 {
+		<-dead
+		b.start(fmt.Sprint(i+2), fault)
+	}
+	if r := b.wait("a"); r.State != model.Dead || r.Attempt != attempts {
+		t.Errorf("the call ended %s at attempt %d", r.State, r.Attempt)
+	}
+	b.eventually("all messages are settled", func() bool { return b.left() == 0 })
+	if got := b.program.runs("a"); got != attempts {
+		t.Errorf("the function ran %d times, want %d", got, attempts)
+	}
+}
+
+// renewals is a result store that tells which claims were asked for.
+type renewals struct {
+	result.Store
+	claims chan []string
+}
+
+func (r renewals) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
+	out, err := r.Store.Claim(ctx, holder, lease, calls...)
+	select {
+	case r.claims <- calls:
+	default:
+	}
+	return out, err
+}
+
+// TestClaimGivenBackIsNotRenewed: a call that is to be tried again is free for
+// others at once, also when claims are renewed before its copy is on its way.
+func TestClaimGivenBackIsNotRenewed(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var once sync.Once
+	t.Cleanup(func() { once.Do(func() { close(release) }) })
+	b := setup(t, func(inv processor.Invocation) (any, *model.Failure) {
+		switch {
+		case string(inv.Args[0]) == `"long"`:
+			<-release
+		case inv.Attempt == 1:
+			return nil, &model.Failure{Error: "Again", Message: "not yet"}
+		}
+		return inv.Args[0], nil
+	}, func(s *model.Socket) { s.MaxAttempts = 2 })
+	claims := make(chan []string, 1)
+	b.configure = func(c *Config) { c.Results = renewals{c.Results, claims} }
+	var looked sync.Once
+	b.start("1", func(point string, _ func()) {
+		if point != "after result" {
+			return
+		}
+		looked.Do(func() { // "again" has ended for now, and "long" runs
+			select {
+			case <-claims: // from before
+			default:
+			}
+			for seen := 0; seen < 2; { // the first may be that of "long"
+				select {
+				case calls := <-claims:
+					if slices.Contains(calls, "long") {
+						seen++
+					}
+				case <-b.ctx.Done():
+					t.Error("claims were not renewed")
+					return
+				}
+			}
+			got, err := b.results.Claim(b.ctx, "another", time.Minute, "again")
+			if err != nil || !got[0].Granted {
+				t.Errorf("a call that was given back is claimed by %+v, %v", got, err)
+			}
+			if err := b.results.Release(b.ctx, "another", "again"); err != nil {
+				t.Error(err)
+			}
+			once.Do(func() { close(release) })
+		})
+	})
+	b.send("again", 1)
+	b.send("long", "long")
+	if r := b.wait("again"); r.State != model.Succeeded || r.Attempt != 2 {
+		t.Errorf("the call ended %s at attempt %d: %+v", r.State, r.Attempt, r.Failure)
 	}
 }
