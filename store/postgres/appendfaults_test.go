@@ -13,6 +13,7 @@ import (
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/postgres"
+	"github.com/elasticcode/flow/store/storetest"
 )
 
 // blocked is a recorder that appends calls and waits for another program, which
@@ -39,7 +40,7 @@ func newBlocked(t *testing.T) *blocked {
 	b.recorder, err = postgres.Open(h.ctx, u.String())
 	must(t, err)
 	t.Cleanup(func() { _ = b.recorder.Close() })
-	b.batch, _ = pairs("c", 1000)
+	b.batch, _ = storetest.Pairs("c", 1000)
 
 	b.other, err = h.db.BeginTx(h.ctx, nil)
 	must(t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/postgres"
+	"github.com/elasticcode/flow/store/storetest"
 )
 
 // TestOpenErrors: what is wrong is said, and the password is not.
@@ -59,14 +60,14 @@ func TestServerGone(t *testing.T) {
 	if err := s.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	many, _ := pairs("c", 40)
+	many, _ := storetest.Pairs("c", 40)
 	proxy.Refuse(true)
 	proxy.Cut()
 	for what, do := range map[string]func() error{
 		"ping":        func() error { return s.Ping(ctx) },
 		"list":        func() error { _, err := s.Queues(ctx, "", store.List{}); return err },
 		"create":      func() error { _, err := s.CreateNetwork(ctx, model.Network{Name: "n"}); return err },
-		"append":      func() error { return s.RecordCalls(ctx, pair("c")) },
+		"append":      func() error { return s.RecordCalls(ctx, storetest.Pair("c")) },
 		"record many": func() error { return s.RecordCalls(ctx, many) },
 		"record":      func() error { return s.RecordCalls(ctx, []model.Call{{ID: "c", State: model.Succeeded}}) },
 		"get":         func() error { _, err := s.Call(ctx, "c"); return err },

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 
 	"gorm.io/gorm"
 
@@ -17,4 +18,16 @@ func OpenHeard(ctx context.Context, path string, heard func(query string, values
 		}
 		return read.Callback().Row().After("gorm:row").Register("hear", hear)
 	})
+}
+
+// Appender is the driver.
+var Appender store.Appender = driver{}
+
+// OpenWriter opens the connection that writes.
+func OpenWriter(path string) (*sql.DB, error) {
+	g, err := open(path, "_txlock=immediate", 1)
+	if err != nil {
+		return nil, err
+	}
+	return g.DB()
 }

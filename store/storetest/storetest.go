@@ -63,6 +63,10 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 			test(t, setup(t, open))
 		})
 	}
+	t.Run("CallAppend", func(t *testing.T) {
+		t.Parallel()
+		callAppend(t, setup(t, open), setup(t, open))
+	})
 	t.Run("Migrations", func(t *testing.T) {
 		t.Parallel()
 		migrations(t, open)
