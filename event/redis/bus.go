@@ -45,12 +45,11 @@ type Config struct {
 // Bus is an event.Bus. It holds nothing open while nobody subscribes, so there
 // is nothing to close; the client belongs to the caller.
 type Bus struct {
-	client  redis.UniversalClient
-	cfg     Config
-	log     *slog.Logger
-	all     track
-	engine  track // what is on channels that begin with "flow." as well
-	cluster bool
+	client *redis.Client
+	cfg    Config
+	log    *slog.Logger
+	all    track
+	engine track // what is on channels that begin with "flow." as well
 }
 
 // track is a stream and its bell.
@@ -79,7 +78,7 @@ const DefaultBacklog = 100_000
 
 // New returns a bus that uses the client. The client should have
 // ContextTimeoutEnabled, so that deadlines are kept.
-func New(client redis.UniversalClient, cfg Config) *Bus {
+func New(client *redis.Client, cfg Config) *Bus {
 	if cfg.Backlog <= 0 {
 		cfg.Backlog = DefaultBacklog
 	}
@@ -87,9 +86,8 @@ func New(client redis.UniversalClient, cfg Config) *Bus {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	_, cluster := client.(*redis.ClusterClient)
 	return &Bus{
-		client: client, cfg: cfg, log: log.With("component", "event"), cluster: cluster,
+		client: client, cfg: cfg, log: log.With("component", "event"),
 		// The braces keep all in one slot of a cluster.
 		all:    track{"{" + cfg.Prefix + "flow:events}", "{" + cfg.Prefix + "flow:events}:bell"},
 		engine: track{"{" + cfg.Prefix + "flow:events}:engine", "{" + cfg.Prefix + "flow:events}:engine:bell"},

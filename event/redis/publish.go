@@ -71,10 +71,9 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 }
 
 func (b *Bus) publish(ctx context.Context, msgs []event.Message) error {
-	// A cluster counts subscribers per node, so the answer would not be true there.
 	names, few := b.names(msgs)
 	loud := ""
-	if !few || b.cluster {
+	if !few {
 		loud, names = "1", nil
 	}
 	if err := b.add(ctx, b.all, msgs, loud, names); err != nil {

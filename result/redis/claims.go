@@ -17,10 +17,10 @@ import (
 // that the next token is larger than its token whatever the clock does.
 const afterglow = "60000"
 
-// claimScript claims calls. KEYS are the result's and the claim's key of each
-// call; ARGV are the holder, the lease and the afterglow in milliseconds. The
-// answer for a call is its result (which begins with "{"), "g" and the token of a
-// grant, or "h", the milliseconds that remain, a blank and who holds it.
+// claimScript claims calls. KEYS are those of the calls; ARGV are the holder, the
+// lease and the afterglow in milliseconds. The answer for a call is its result
+// (which begins with "{"), "g" and the token of a grant, or "h", the milliseconds
+// that remain, a blank and who holds it.
 var claimScript = redis.NewScript(`
 local call, format = redis.call, string.format
 local clock = call('TIME')
@@ -30,38 +30,31 @@ local holder, lease = ARGV[1], tonumber(ARGV[2])
 local till, ttl = format('%.0f ', now + lease), format('%.0f', lease + tonumber(ARGV[3]))
 -- What most calls are told: nobody has claimed them before.
 local first, granted = format('%.0f ', fresh) .. till .. holder, format('g%.0f', fresh)
-local known = call('MGET', unpack(KEYS))
-local answers, taken = {}, {}
-for i = 1, #KEYS, 2 do
-  local answer = known[i]
-  if not answer then
-    local key = KEYS[i + 1]
-    local claim = taken[key] or known[i + 1]
-    if not claim then
-      claim, answer = first, granted
+local answers = {}
+for i, key in ipairs(KEYS) do
+  local known = call('SET', key, first, 'NX', 'GET', 'PX', ttl)
+  if not known then
+    answers[i] = granted
+  elseif string.byte(known) == 123 then -- "{": a result
+    answers[i] = known
+  else
+    local token, ends, who = string.match(known, '^(%d+) (%d+) (.*)$')
+    token, ends = tonumber(token), tonumber(ends)
+    local held = who ~= '' and ends > now
+    if held and who ~= holder then
+      answers[i] = format('h%.0f %s', ends - now, who)
     else
-      local token, ends, who = string.match(claim, '^(%d+) (%d+) (.*)$')
-      token, ends = tonumber(token), tonumber(ends)
-      local held = who ~= '' and ends > now
-      if held and who ~= holder then
-        claim, answer = nil, format('h%.0f %s', ends - now, who)
-      else
-        if not held then token = math.max(fresh, token + 1) end
-        claim, answer = format('%.0f ', token) .. till .. holder, format('g%.0f', token)
-      end
-    end
-    if claim then
-      call('SET', key, claim, 'PX', ttl)
-      taken[key] = claim
+      if not held then token = math.max(fresh, token + 1) end
+      call('SET', key, format('%.0f ', token) .. till .. holder, 'PX', ttl)
+      answers[i] = format('g%.0f', token)
     end
   end
-  answers[#answers + 1] = answer
 end
 return answers
 `)
 
-// releaseScript ends claims. KEYS are the claims' keys; ARGV are the holder and
-// the afterglow.
+// releaseScript ends claims. KEYS are those of the calls; ARGV are the holder and
+// the afterglow. A result does not look like a claim.
 var releaseScript = redis.NewScript(`
 local known = redis.call('MGET', unpack(KEYS))
 for i, claim in ipairs(KEYS) do
@@ -77,11 +70,7 @@ func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, c
 	}
 	claims := make([]result.Claim, 0, len(calls))
 	err := chunks(calls, batch, func(calls []string) error {
-		keys := make([]string, 0, 2*len(calls))
-		for _, c := range calls {
-			keys = append(keys, s.resultKey(c), s.claimKey(c))
-		}
-		answers, err := s.run(ctx, claimScript, keys, 2, holder, lease.Milliseconds(), afterglow)
+		answers, err := s.run(ctx, claimScript, calls, holder, lease.Milliseconds(), afterglow)
 		if err != nil {
 			return fmt.Errorf("claim %d calls: %w", len(calls), wrap(ctx, err))
 		}
@@ -118,43 +107,19 @@ func parseClaim(answer any) (result.Claim, error) {
 	return result.Claim{}, fmt.Errorf("the script answered %.40q", answer)
 }
 
-// run runs a script on keys that come in groups, one group for each call. In a
-// cluster each call is somewhere else, and has a run of its own.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, group int, args ...any) ([]any, error) {
-	if !s.cluster {
-		answers, err := script.Run(ctx, s.client, keys, args...).Slice()
-		if errors.Is(err, redis.Nil) {
-			err = nil // the script has nothing to tell
-		}
-		return answers, err
+// run runs a script on the keys of calls.
+func (s *Store) run(ctx context.Context, script *redis.Script, calls []string, args ...any) ([]any, error) {
+	answers, err := script.Run(ctx, s.client, s.keys(calls), args...).Slice()
+	if errors.Is(err, redis.Nil) {
+		err = nil // the script has nothing to tell
 	}
-	pipe := s.client.Pipeline()
-	for i := 0; i < len(keys); i += group {
-		script.Eval(ctx, pipe, keys[i:i+group], args...)
-	}
-	cmds, err := pipe.Exec(ctx)
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, err
-	}
-	var answers []any
-	for _, c := range cmds {
-		one, err := c.(*redis.Cmd).Slice()
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, err
-		}
-		answers = append(answers, one...)
-	}
-	return answers, nil
+	return answers, err
 }
 
 // Release ends the holder's claims without a result.
 func (s *Store) Release(ctx context.Context, holder string, calls ...string) error {
 	return chunks(calls, batch, func(calls []string) error {
-		keys := make([]string, len(calls))
-		for i, c := range calls {
-			keys[i] = s.claimKey(c)
-		}
-		if _, err := s.run(ctx, releaseScript, keys, 1, holder, afterglow); err != nil {
+		if _, err := s.run(ctx, releaseScript, calls, holder, afterglow); err != nil {
 			return fmt.Errorf("release %d calls: %w", len(calls), wrap(ctx, err))
 		}
 		return nil

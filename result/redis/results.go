@@ -23,87 +23,91 @@ const (
 	between = "\x00"
 )
 
+// putScript keeps results and rings the bell. KEYS are those of the calls; ARGV are
+// the ttl in milliseconds, the bell, what it tells, and the results. The answer is
+// those that were there earlier, which stay. A claim does not: whoever brings a
+// result has run the call.
+var putScript = redis.NewScript(`
+local call, earlier = redis.call, {}
+for i, key in ipairs(KEYS) do
+  local was = call('SET', key, ARGV[i + 3], 'GET', 'PX', ARGV[1])
+  if was and string.byte(was) == 123 then -- "{": a result
+    call('SET', key, was, 'PX', ARGV[1])
+    earlier[#earlier + 1] = was
+  end
+end
+call('SPUBLISH', ARGV[2], ARGV[3])
+return earlier
+`)
+
+// forgetScript removes the results at KEYS, and leaves claims.
+var forgetScript = redis.NewScript(`
+for i, known in ipairs(redis.call('MGET', unpack(KEYS))) do
+  if known and string.byte(known) == 123 then redis.call('DEL', KEYS[i]) end
+end
+`)
+
 // Put keeps the results in one round trip, or several when they are very many or large.
 func (s *Store) Put(ctx context.Context, ttl time.Duration, results ...result.Result) (earlier []result.Result, err error) {
 	if ttl < time.Millisecond {
 		return nil, fmt.Errorf("put results for %v: they must be kept for a millisecond or longer", ttl)
 	}
 	for len(results) > 0 {
-		pipe := s.client.Pipeline()
-		n, err := s.fill(ctx, pipe, ttl, results)
+		calls, bodies, err := fill(results)
 		if err != nil {
 			return earlier, err
 		}
-		cmds, _ := pipe.Exec(ctx)
-		for i, c := range cmds {
-			if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) { // nil: there was none earlier
-				return earlier, fmt.Errorf("put %d results: %w", n, wrap(ctx, err))
-			}
-			if i >= n || c.Err() != nil {
-				continue
-			}
-			r, err := result.Decode([]byte(c.(*redis.StatusCmd).Val()))
+		args := append([]any{ttl.Milliseconds(), s.bell, strings.Join(calls, between)}, bodies...)
+		stayed, err := s.run(ctx, putScript, calls, args...)
+		if err != nil {
+			return earlier, fmt.Errorf("put %d results: %w", len(calls), wrap(ctx, err))
+		}
+		for _, body := range stayed {
+			text, _ := body.(string)
+			r, err := result.Decode([]byte(text))
 			if err != nil {
-				return earlier, fmt.Errorf("read the earlier result of %s: %w", results[i].Call, err)
+				return earlier, fmt.Errorf("read the earlier result of one of %d calls: %w", len(calls), err)
 			}
 			earlier = append(earlier, r)
 		}
-		results = results[n:]
+		results = results[len(calls):]
 	}
 	return earlier, nil
 }
 
-// fill puts the commands for as many results into the pipe as one round trip should carry.
-func (s *Store) fill(ctx context.Context, pipe redis.Pipeliner, ttl time.Duration, results []result.Result) (int, error) {
-	var (
-		size   int
-		calls  []string
-		claims []string
-	)
+// fill returns the calls and the encoded results of as many as one round trip
+// should carry.
+func fill(results []result.Result) (calls []string, bodies []any, err error) {
+	size := 0
 	for _, r := range results {
 		if r.Call == "" {
-			return 0, errors.New("put a result: it names no call")
+			return nil, nil, errors.New("put a result: it names no call")
 		}
 		if len(calls) == batch || size >= batchBytes {
 			break
 		}
 		body, err := r.Encode()
 		if err != nil {
-			return 0, fmt.Errorf("put the result of %s: %w", r.Call, err)
+			return nil, nil, fmt.Errorf("put the result of %s: %w", r.Call, err)
 		}
 		size += len(body)
-		calls = append(calls, r.Call)
-		claims = append(claims, s.claimKey(r.Call))
-		pipe.SetArgs(ctx, s.resultKey(r.Call), body, redis.SetArgs{Mode: "NX", Get: true, TTL: ttl})
+		calls, bodies = append(calls, r.Call), append(bodies, body)
 	}
-	s.del(ctx, pipe, claims)
-	pipe.SPublish(ctx, s.bell, strings.Join(calls, between))
-	return len(calls), nil
-}
-
-// del removes keys with as few commands as the server allows.
-func (s *Store) del(ctx context.Context, pipe redis.Pipeliner, keys []string) {
-	if !s.cluster {
-		pipe.Del(ctx, keys...)
-		return
-	}
-	for _, k := range keys {
-		pipe.Del(ctx, k)
-	}
+	return calls, bodies, nil
 }
 
 // Get returns the results that are known, by call id.
 func (s *Store) Get(ctx context.Context, calls ...string) (map[string]result.Result, error) {
 	found := make(map[string]result.Result, len(calls))
 	err := chunks(calls, batch, func(calls []string) error {
-		bodies, err := s.read(ctx, calls)
+		bodies, err := s.client.MGet(ctx, s.keys(calls)...).Result()
 		if err != nil {
 			return fmt.Errorf("get %d results: %w", len(calls), wrap(ctx, err))
 		}
 		for i, body := range bodies {
-			text, ok := body.(string)
-			if !ok {
-				continue
+			text, _ := body.(string)
+			if !strings.HasPrefix(text, "{") {
+				continue // nothing, or a claim
 			}
 			r, err := result.Decode([]byte(text))
 			if err != nil {
@@ -119,44 +123,10 @@ func (s *Store) Get(ctx context.Context, calls ...string) (map[string]result.Res
 	return found, nil
 }
 
-// read returns what is at the calls' result keys: a string each, or nil.
-func (s *Store) read(ctx context.Context, calls []string) ([]any, error) {
-	if !s.cluster {
-		keys := make([]string, len(calls))
-		for i, c := range calls {
-			keys[i] = s.resultKey(c)
-		}
-		return s.client.MGet(ctx, keys...).Result()
-	}
-	pipe := s.client.Pipeline()
-	for _, c := range calls {
-		pipe.Get(ctx, s.resultKey(c))
-	}
-	cmds, err := pipe.Exec(ctx)
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, err
-	}
-	bodies := make([]any, len(calls))
-	for i, c := range cmds {
-		if text, err := c.(*redis.StringCmd).Result(); err == nil {
-			bodies[i] = text
-		} else if !errors.Is(err, redis.Nil) {
-			return nil, err
-		}
-	}
-	return bodies, nil
-}
-
 // Forget removes results, so that the calls can run again.
 func (s *Store) Forget(ctx context.Context, calls ...string) error {
 	return chunks(calls, batch, func(calls []string) error {
-		keys := make([]string, len(calls))
-		for i, c := range calls {
-			keys[i] = s.resultKey(c)
-		}
-		pipe := s.client.Pipeline()
-		s.del(ctx, pipe, keys)
-		if _, err := pipe.Exec(ctx); err != nil {
+		if _, err := s.run(ctx, forgetScript, calls); err != nil {
 			return fmt.Errorf("forget %d results: %w", len(calls), wrap(ctx, err))
 		}
 		return nil

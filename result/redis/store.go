@@ -1,7 +1,7 @@
 // Package redis keeps results and claims in Redis.
 //
-//	{CALL}:result   the result as JSON, expires after its ttl
-//	{CALL}:claim    "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
+//	{CALL}:result   the result as JSON, expires after its ttl; before there is one,
+//	                "TOKEN UNTIL HOLDER": the claim, UNTIL in ms of Redis' clock
 //	{BUCKET}:bucket when a bucket of tokens will be full again, in µs of Redis' clock
 //	{ROOM}:room     the guests that are in a room, by when their leases end
 //	{HASH}:blob     a large value, by its SHA-256
@@ -9,13 +9,12 @@
 //	{results}:bell  a sharded channel: the ids of calls that have a result now
 //	{rooms}:bell    a sharded channel: the rooms that somebody has left
 //
-// each behind "PREFIXflow:". The braces put both keys of a call into one slot of
-// a cluster.
+// each behind "PREFIXflow:".
 //
-// Put is a pipeline of SET NX GET, one DEL and one message on the bell, in one round
-// trip. Claim is one script for the whole batch, since looking at the result,
-// looking at the claim and taking it must be one step. Waiters in a process share
-// one subscription to the bell, and fetch in one MGET what rang.
+// Claim and Put are one script each for the whole batch, since looking at what is
+// there and writing must be one step. A result takes the place of its claim: half
+// as many keys are made, looked for and removed. Waiters in a process share one
+// subscription to the bell, and fetch in one MGET what rang.
 //
 // Tokens are the microseconds of Redis' clock, or one more than the last token
 // where that is larger: so they grow even when Redis lost everything it knew.
@@ -46,11 +45,10 @@ type Config struct {
 
 // Store is a result.Store. The client belongs to the caller.
 type Store struct {
-	client  redis.UniversalClient
+	client  *redis.Client
 	prefix  string
 	log     *slog.Logger
 	bell    string
-	cluster bool
 	waiters *result.Waiters
 	exits   string          // the bell of rooms
 	rooms   *result.Waiters // for places in them
@@ -60,15 +58,12 @@ var _ result.Store = (*Store)(nil)
 
 // New returns a store that uses the client, which should have
 // ContextTimeoutEnabled, so that deadlines are kept. Close it when it is done with.
-func New(client redis.UniversalClient, cfg Config) *Store {
+func New(client *redis.Client, cfg Config) *Store {
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	_, cluster := client.(*redis.ClusterClient)
-	s := &Store{
-		client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result"), cluster: cluster,
-	}
+	s := &Store{client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result")}
 	s.bell, s.exits = s.prefix+"{results}:bell", s.prefix+"{rooms}:bell"
 	s.waiters = result.NewWaiters(func(ctx context.Context) { s.listen(ctx, bell{s.bell, s.waiters, s.fetch}) }, s.Get)
 	s.rooms = result.NewRooms(func(ctx context.Context) {
@@ -92,8 +87,14 @@ func (s *Store) Health(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) resultKey(call string) string { return s.prefix + "{" + call + "}:result" }
-func (s *Store) claimKey(call string) string  { return s.prefix + "{" + call + "}:claim" }
+// keys are where results and claims of calls are kept.
+func (s *Store) keys(calls []string) []string {
+	keys := make([]string, len(calls))
+	for i, c := range calls {
+		keys[i] = s.prefix + "{" + c + "}:result"
+	}
+	return keys
+}
 
 // wrap marks what shows that Redis cannot serve now, as opposed to having
 // refused what was asked.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,12 +132,27 @@ func (s *services) places(ctx context.Context, prefix string) (int64, error) {
 	return held, nil
 }
 
-// claims counts the calls that somebody has claimed to run.
-func (s *services) claims(ctx context.Context, prefix string) (int64, error) {
+// claims counts the calls that somebody has claimed to run: those that have
+// something in the place of a result that is none.
+func (s *services) claims(ctx context.Context, prefix string) (n int64, err error) {
 	c := redis.NewClient(&redis.Options{Addr: s.redis})
 	defer c.Close()
-	keys, err := s.keys(ctx, c, prefix, "*:claim")
-	return int64(len(keys)), err
+	keys, err := s.keys(ctx, c, prefix, "*:result")
+	if err != nil {
+		return 0, err
+	}
+	for part := range slices.Chunk(keys, 1000) {
+		kept, err := c.MGet(ctx, part...).Result()
+		if err != nil {
+			return 0, err
+		}
+		for _, k := range kept {
+			if text, there := k.(string); there && !strings.HasPrefix(text, "{") {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // unfreed waits until no call holds anything any more after a scenario: a message in

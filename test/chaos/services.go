@@ -128,14 +128,12 @@ func (s *services) keys(ctx context.Context, c *redis.Client, prefix, pattern st
 // left says what is left on the services after all flow processes have ended.
 func (s *services) left(ctx context.Context, prefix string) []string {
 	var out []string
-	c := redis.NewClient(&redis.Options{Addr: s.redis})
-	defer c.Close()
-	claims, err := s.keys(ctx, c, prefix, "*:claim")
+	claims, err := s.claims(ctx, prefix)
 	if err != nil {
 		out = append(out, "claims cannot be counted: "+err.Error())
 	}
-	if len(claims) > 0 {
-		out = append(out, fmt.Sprintf("%d claims were not given back, as %s", len(claims), claims[0]))
+	if claims > 0 {
+		out = append(out, fmt.Sprintf("%d claims were not given back", claims))
 	}
 	t, err := s.topology(ctx, prefix)
 	if err != nil {
