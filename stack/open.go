@@ -151,13 +151,13 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	err = forResults.Ping(asking).Err()
+	err = resultredis.Check(asking, forResults)
 	var said goredis.Error
 	if errors.As(err, &said) && refusal.MatchString(said.Error()) {
 		return fmt.Errorf("connect to Redis at %s: %w: %w: %w", u.shown, result.ErrUnavailable, result.ErrRefused, err)
 	}
 	if err != nil {
-		return fmt.Errorf("connect to Redis at %s: %w: %w", u.shown, result.ErrUnavailable, err)
+		return fmt.Errorf("connect to Redis at %s: %w", u.shown, err)
 	}
 	s.Events = eventredis.New(forEvents, eventredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
 	s.keepResults(resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger}))

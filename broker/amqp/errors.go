@@ -22,6 +22,9 @@ func unavailable(ctx context.Context, why error) error {
 	if why == nil {
 		why = errors.New("no answer in time")
 	}
+	if _, old := errors.AsType[*tooOld](why); old {
+		return why
+	}
 	if hopeless(why) {
 		return fmt.Errorf("%w: %w: %w", broker.ErrUnavailable, broker.ErrRefused, why)
 	}

@@ -117,9 +117,12 @@ func (l *link) lost(ctx context.Context, s *session) bool {
 	return true
 }
 
-// hopeless tells whether the broker refused us for a reason that trying again
-// does not change: a wrong password or virtual host.
+// hopeless tells whether there is a reason that trying again does not change: a
+// wrong password or virtual host, or a broker that is too old.
 func hopeless(err error) bool {
-	var e *amqp091.Error
-	return errors.As(err, &e) && (e.Code == amqp091.AccessRefused || e.Code == amqp091.NotAllowed)
+	if _, old := errors.AsType[*tooOld](err); old {
+		return true
+	}
+	e, said := errors.AsType[*amqp091.Error](err)
+	return said && (e.Code == amqp091.AccessRefused || e.Code == amqp091.NotAllowed)
 }

@@ -64,6 +64,9 @@ func dial(ctx context.Context, h host, name string, cfg Config, run func(func())
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
+	if err == nil {
+		err = checkVersion(conn.Properties)
+	}
 	if err != nil {
 		if s.net != nil {
 			s.net.abort()

@@ -157,3 +157,26 @@ func TestBatchConnGathersAndBounds(t *testing.T) {
 	_ = theirs.Close()
 	_ = c.Close()
 }
+
+// Of brokers that are too old the first word is that they are, and no other
+// broker is refused.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for version, fits := range map[string]bool{
+		"3.9.29": false, "2.8.7": false, "3.10.0": true, "3.13.7": true, "4.0.5": true, "4": true, "3.12+dev": true, "": true, "x.y": true,
+	} {
+		err := checkVersion(amqp091.Table{"product": "RabbitMQ", "version": version})
+		if (err == nil) != fits {
+			t.Errorf("%q: %v", version, err)
+		}
+		if err == nil {
+			continue
+		}
+		if err := unavailable(t.Context(), err); !hopeless(err) || errors.Is(err, broker.ErrUnavailable) || !strings.Contains(err.Error(), version) {
+			t.Errorf("%q: who opens the broker would wait for it: %v", version, err)
+		}
+	}
+	if err := checkVersion(amqp091.Table{"product": "LavinMQ", "version": "2.1.0"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -67,9 +66,7 @@ func (s *Store) memory(ctx context.Context, from string) (since, written, now ti
 
 // uptime reads the seconds Redis has been running; it is long when that is not told.
 func uptime(info string) time.Duration {
-	_, rest, _ := strings.Cut(info, "uptime_in_seconds:")
-	text, _, _ := strings.Cut(rest, "\r")
-	seconds, err := strconv.ParseInt(text, 10, 64)
+	seconds, err := strconv.ParseInt(fact(info, "uptime_in_seconds"), 10, 64)
 	if err != nil {
 		return 100 * 365 * 24 * time.Hour
 	}

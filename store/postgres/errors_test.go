@@ -3,9 +3,12 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/elasticcode/flow/store"
 )
 
 // TestUnavailable: what passes by itself, or when somebody makes room, is waited
@@ -23,5 +26,20 @@ func TestUnavailable(t *testing.T) {
 	}
 	if (driver{}).Unavailable(errors.New("something else")) {
 		t.Error("any error counts as unavailable")
+	}
+}
+
+// TestVersions: a PostgreSQL that is too old is named, and is not waited for.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for _, v := range []struct {
+		name   string
+		number int
+		fits   bool
+	}{{"9.6.24", 90624, false}, {"12.22 (Debian)", 120022, false}, {"13.0", 130000, true}, {"15.14", 150014, true}, {"18beta1", 180000, true}} {
+		err := versionFits(v.name, v.number)
+		if (err == nil) != v.fits || errors.Is(err, store.ErrUnavailable) || err != nil && !strings.Contains(err.Error(), v.name) {
+			t.Errorf("%s: %v", v.name, err)
+		}
 	}
 }

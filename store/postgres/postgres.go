@@ -58,6 +58,10 @@ func open(ctx context.Context, config *pgx.ConnConfig) (*store.Store, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w: %s", where, store.ErrUnavailable, cause(err))
 	}
+	if err := checkVersion(ctx, db); err != nil {
+		_ = db.Close() // as above
+		return nil, fmt.Errorf("open %s: %w", where, err)
+	}
 	g, err := gorm.Open(dialector.New(dialector.Config{Conn: db}), store.Config())
 	if err != nil {
 		_ = db.Close() // as above
@@ -65,6 +69,27 @@ func open(ctx context.Context, config *pgx.ConnConfig) (*store.Store, error) {
 	}
 	schema, _, _ := strings.Cut(config.RuntimeParams["search_path"], ",")
 	return store.New(driver{schema: strings.Trim(schema, `" `), database: config.Database, waiting: &sync.Map{}}, g, g), nil
+}
+
+// oldest is the first PostgreSQL that is supported.
+const oldest = 13
+
+// checkVersion refuses a PostgreSQL that is older.
+func checkVersion(ctx context.Context, db *sql.DB) error {
+	var version string
+	var number int
+	err := db.QueryRowContext(ctx, "SELECT current_setting('server_version'), current_setting('server_version_num')::int").Scan(&version, &number)
+	if err != nil {
+		return fmt.Errorf("%w: %s", store.ErrUnavailable, cause(err))
+	}
+	return versionFits(version, number)
+}
+
+func versionFits(version string, number int) error {
+	if number < oldest*10000 {
+		return fmt.Errorf("PostgreSQL %s is too old: Flow needs %d or later", version, oldest)
+	}
+	return nil
 }
 
 // driver is what is particular to PostgreSQL.

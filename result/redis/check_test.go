@@ -1,0 +1,113 @@
+package redis_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/elasticcode/flow/internal/testenv"
+	"github.com/elasticcode/flow/result"
+	"github.com/elasticcode/flow/result/redis"
+)
+
+// pretender is a server that answers as a Redis would that says info of itself.
+func pretender(t *testing.T, info string) *goredis.Client {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := goredis.NewClient(&goredis.Options{Addr: l.Addr().String(), Protocol: 2, MaxRetries: -1, ContextTimeoutEnabled: true})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			pretend(conn, info)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = c.Close()
+		_ = l.Close()
+		<-ended
+	})
+	return c
+}
+
+// pretend answers commands until the connection ends.
+func pretend(conn net.Conn, info string) {
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	length := func(kind string) int {
+		line, _ := in.ReadString('\n')
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, kind)))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	for {
+		words := make([]string, max(length("*"), 0))
+		for i := range words {
+			word := make([]byte, max(length("$"), 0)+2)
+			if _, err := io.ReadFull(in, word); err != nil {
+				return
+			}
+			words[i] = strings.ToLower(string(word[:len(word)-2]))
+		}
+		answer := "-ERR unknown command\r\n"
+		switch {
+		case len(words) == 0:
+			return
+		case words[0] == "ping":
+			answer = "+PONG\r\n"
+		case words[0] == "info" && info != "":
+			answer = fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
+		}
+		if _, err := io.WriteString(conn, answer); err != nil {
+			return
+		}
+	}
+}
+
+// TestCheck: a Redis that lacks what is needed is named for what it is, and is not
+// waited for; one that says nothing of itself is tried.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for info, wrong := range map[string]string{
+		"":                                "",
+		"# Server\r\nredis_version:?\r\n": "",
+		"# Server\r\nredis_version:6.2.14\r\nredis_mode:standalone\r\n": "Redis 6.2.14 is too old",
+		"# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n": "",
+		"# Server\r\nredis_version:7.2.4\r\nredis_mode:sentinel\r\n":    "",
+		"# Server\r\nredis_version:7.2.4\r\nredis_mode:cluster\r\n":     "Redis Cluster",
+		"# Server\r\nredis_version:10.0.1\r\nredis_mode:standalone\r\n": "",
+	} {
+		err := redis.Check(testenv.Context(t, time.Minute), pretender(t, info))
+		switch {
+		case wrong == "" && err != nil, wrong != "" && (err == nil || !strings.Contains(err.Error(), wrong)):
+			t.Errorf("%q: %v, want %q", info, err, wrong)
+		case errors.Is(err, result.ErrUnavailable):
+			t.Errorf("%q: it would be waited for: %v", info, err)
+		}
+	}
+	if err := redis.Check(testenv.Context(t, time.Minute), client(t, testenv.Redis(t))); err != nil {
+		t.Error(err)
+	}
+	away := goredis.NewClient(&goredis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	defer func() { _ = away.Close() }()
+	if err := redis.Check(testenv.Context(t, time.Minute), away); !errors.Is(err, result.ErrUnavailable) {
+		t.Errorf("a Redis that is away: %v", err)
+	}
+}
