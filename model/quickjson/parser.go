@@ -84,25 +84,18 @@ func (p *Parser) Key() []byte {
 // Plain reads a string without escapes.
 func (p *Parser) Plain() []byte {
 	p.Need('"')
-	ascii := true
-	for start := p.i; p.i < len(p.b); p.i++ {
-		switch c := p.b[p.i]; {
-		case c == '"':
-			text := p.b[start:p.i]
-			p.i++
-			if !ascii && !utf8.Valid(text) {
-				p.Fail()
-			}
-			return text
-		case c >= utf8.RuneSelf:
-			ascii = false
-		case c < ' ' || c == '\\':
-			p.Fail()
-			return nil
-		}
+	start := p.i
+	p.i = special(p.b, start)
+	if p.i == len(p.b) || p.b[p.i] != '"' {
+		p.Fail()
+		return nil
 	}
-	p.Fail()
-	return nil
+	text := p.b[start:p.i]
+	p.i++
+	if !utf8.Valid(text) {
+		p.Fail()
+	}
+	return text
 }
 
 // Text reads a string. It is the same string as known, when it equals that:
@@ -275,17 +268,12 @@ func (p *Parser) skip(depth int) {
 
 // skipText passes over the rest of a string, escapes included.
 func (p *Parser) skipText() {
-	for ; p.i < len(p.b); p.i++ {
+	for p.i = special(p.b, p.i); p.i < len(p.b); p.i = special(p.b, p.i+1) {
 		switch c := p.b[p.i]; {
 		case c == '"':
 			p.i++
 			return
-		case c == '\\':
-			if !p.skipEscape() {
-				p.Fail()
-				return
-			}
-		case c < ' ':
+		case c < ' ' || !p.skipEscape():
 			p.Fail()
 			return
 		}

@@ -1,10 +1,15 @@
 package quickjson_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
 
 	"github.com/elasticcode/flow/model/quickjson"
 )
@@ -57,5 +62,40 @@ func TestObject(t *testing.T) {
 	o.List("list", 1, func(o *quickjson.Object, _ int) { o.Value("half", json.RawMessage(`{`)) })
 	if _, err := o.End(); err == nil {
 		t.Error("half a value was taken for one")
+	}
+}
+
+// TestText: strings of any bytes end where they end for encoding/json.
+func TestText(t *testing.T) {
+	t.Parallel()
+	odd := rapid.SampledFrom([]byte{0, 1, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', 'n', 0x7f, 0x80, 0x9f, 0xa2, 0xdc, 0xff})
+	text := rapid.SliceOfN(rapid.OneOf(rapid.Just(byte('x')), rapid.Just(byte('x')), odd, rapid.Byte()), 0, 40)
+	rapid.Check(t, func(t *rapid.T) {
+		s := fmt.Appendf(nil, `["%s", "%s"]`, text.Draw(t, "one"), text.Draw(t, "two"))
+		if have, want := quickjson.Valid(s), json.Valid(s); have != want {
+			t.Fatalf("%q is valid: %t, want %t", s, have, want)
+		}
+		first := s[1 : bytes.IndexByte(s[2:], '"')+3]
+		plain := quickjson.NewParser(first)
+		got := plain.Plain()
+		var want string
+		fits := json.Unmarshal(first, &want) == nil && utf8.Valid(first) && !bytes.Contains(first, []byte(`\`))
+		if plain.End() != fits || fits && string(got) != want {
+			t.Fatalf("%q is read as %q, whole: %t", first, got, plain.End())
+		}
+	})
+}
+
+func BenchmarkValid(b *testing.B) {
+	for _, n := range []int{10, 100, 20_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := []byte(`["` + strings.Repeat("z", n) + `"]`)
+			b.SetBytes(int64(len(s)))
+			for b.Loop() {
+				if !quickjson.Valid(s) {
+					b.Fatal("not valid")
+				}
+			}
+		})
 	}
 }
