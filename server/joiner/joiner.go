@@ -133,23 +133,39 @@ func (j *Joiner) join(ctx context.Context, ds []*broker.Delivery) {
 	if len(arrivals) == 0 {
 		return
 	}
-	if !j.persist(ctx, func(ctx context.Context) error {
+	refused, ok := j.bring(ctx, arrivals, large)
+	if !ok {
+		return
+	}
+	j.cfg.Fault("join before ack")
+	for i, d := range these {
+		if why, bad := refused[i]; bad {
+			j.log.Error("a value cannot be kept", "call_id", d.ID, "err", why)
+			j.settle(ctx, d, d.Dead(ctx, why))
+			continue
+		}
+		j.settle(ctx, d, d.Ack(ctx))
+	}
+}
+
+// bring fills the slots and sends what fires, until that succeeds; false when ctx
+// ends first. It returns why some of the values can never be kept, by their places.
+func (j *Joiner) bring(ctx context.Context, arrivals []store.Arrival, large []model.Blob) (refused map[int]string, ok bool) {
+	ok = j.persist(ctx, func(ctx context.Context) error {
 		if err := j.cfg.Values.Keep(ctx, large...); err != nil {
 			return err
 		}
 		fired, err := j.cfg.Slots.Arrive(ctx, arrivals)
+		if unfit, some := errors.AsType[*store.Unfit](err); some { // all others are in their slots
+			refused, err = unfit.Reasons, nil
+		}
 		if err != nil {
 			return err
 		}
 		j.cfg.Fault("join fired")
 		return j.send(ctx, fired, false)
-	}) {
-		return
-	}
-	j.cfg.Fault("join before ack")
-	for _, d := range these {
-		j.settle(ctx, d, d.Ack(ctx))
-	}
+	})
+	return refused, ok
 }
 
 // arrival reads a value for a join and finds out what it has to meet. A large

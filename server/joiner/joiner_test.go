@@ -151,6 +151,35 @@ func TestArgumentsMeetOnce(t *testing.T) {
 	}
 }
 
+// TestAValueThatCannotBeKept: what another client sends and no database takes goes
+// to the dead letters, and holds up no other.
+func TestAValueThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	bad := model.Envelope{ID: "bad", Tracking: strings.Repeat("x", 1000), Socket: "add", Argument: "one", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
+	check(t, socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: bad, To: socket.Address{Key: socket.Joins}}}, nil))
+	b.bring("a", "add", "one", 3)
+	b.bring("b", "add", "two", 4)
+	if env := b.fired(); fmt.Sprintf("%s", env.Args) != "[3 4]" {
+		t.Errorf("fired %+v", env)
+	}
+	letters := make(chan *broker.Delivery, 1)
+	consuming, stop := context.WithCancel(b.ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- b.broker.Consume(consuming, broker.DeadLetters, 1, letters) }()
+	select {
+	case d := <-letters:
+		if d.ID != "bad" || !strings.Contains(d.Headers[broker.HeaderDeadReason], "1000 bytes") {
+			t.Errorf("dead letter %s: %v", d.ID, d.Headers)
+		}
+		check(t, d.Ack(b.ctx))
+	case <-b.ctx.Done():
+		t.Error("it is not among the dead letters")
+	}
+	stop()
+	check(t, <-ended)
+}
+
 // TestLargeValuesMeet: values that came by reference, and large ones that came
 // inside, are references in the joined call, which the database has; too much
 // together is the end of the call, and those who wait are told.

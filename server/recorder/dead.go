@@ -40,7 +40,15 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 			call.Finished = &e.Finished
 			call.Events = nil
 		}
-		r.store(ctx, []*broker.Delivery{d}, beginnings{}, []model.Call{call})
+		switch err := r.record(ctx, []model.Call{call}); {
+		case err == nil:
+			r.cfg.Fault("record before ack")
+			r.ack(ctx, d)
+		case ctx.Err() == nil: // where it is, is where refused records go: it would come back for ever
+			r.log.Error("a dead letter is refused, and dropped", "message_id", d.ID, "call_id", call.ID,
+				"queue", d.Headers[broker.HeaderDeadQueue], "reason", d.Headers[broker.HeaderDeadReason], "bytes", len(d.Body), "err", err)
+			r.ack(ctx, d)
+		}
 	}
 }
 

@@ -221,6 +221,21 @@ func TestDeadLettersAreRecorded(t *testing.T) {
 	}
 }
 
+// TestADeadLetterThatIsRefused: what the history does not take of the dead letters
+// is done with; among them again it would come back for ever.
+func TestADeadLetterThatIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	s := &settler{}
+	r := New(Config{Results: b.results, Logger: testenv.Logger(t), Unavailable: func(error) bool { return false },
+		History: writes(func([]model.Call, []string) error { return errUnfit })})
+	body := []byte(`{"id":"unfit","tracking":"run","socket":"s","created":"2026-01-01T00:00:00Z"}`)
+	r.bury(b.ctx, []*broker.Delivery{broker.NewDelivery(broker.Message{ID: "unfit", Body: body}, broker.DeadLetters, false, s)})
+	if s.acked != 1 || s.published != 0 {
+		t.Errorf("it was acked %d times, and %d messages were published", s.acked, s.published)
+	}
+}
+
 // TestBeginningsWaitForEnds: the record of a call that is queued waits for its
 // end, and does not wait for ever; a record that is refused takes none with it.
 func TestBeginningsWaitForEnds(t *testing.T) {
