@@ -33,6 +33,7 @@ type fakeServer struct {
 	beats chan model.Heartbeat
 	tasks []client.TasksReport
 	down  bool
+	deaf  int // how many reports of functions fail
 }
 
 var errDown = errors.New("the server is down")
@@ -73,6 +74,10 @@ func (s *fakeServer) Plan(ctx context.Context, _, version string, wait time.Dura
 func (s *fakeServer) ReportTasks(_ context.Context, _, _ string, r client.TasksReport) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deaf > 0 {
+		s.deaf--
+		return &client.Error{Code: client.CodeUnavailable, Message: "the database cannot be reached"}
+	}
 	s.tasks = append(s.tasks, r)
 	return nil
 }
@@ -327,6 +332,28 @@ func TestWorkersGoOnWithoutAServer(t *testing.T) {
 	if h := b.until("the same worker", running(1)); h.Workers[0].PID != pid {
 		t.Errorf("the worker was replaced: process %d became %d", pid, h.Workers[0].PID)
 	}
+}
+
+// TestCallsDoNotWaitForTheServer: workers run although the server could not be told
+// what functions there are, and it is told when it can be.
+func TestCallsDoNotWaitForTheServer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.server.mu.Lock()
+	b.server.deaf = 1000
+	b.server.mu.Unlock()
+	b.server.want(assignment("p", 1, 1))
+	b.until("a worker", running(1))
+	told := func(deaf, reports int) bool {
+		b.server.mu.Lock()
+		defer b.server.mu.Unlock()
+		return b.server.deaf <= deaf && len(b.server.tasks) == reports
+	}
+	b.await("another try", func(*Agent) bool { return told(998, 0) })
+	b.server.mu.Lock()
+	b.server.deaf = 0
+	b.server.mu.Unlock()
+	b.await("the functions", func(*Agent) bool { return told(0, 1) })
 }
 
 func TestOneAgentPerNode(t *testing.T) {

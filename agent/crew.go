@@ -22,6 +22,8 @@ type crew struct {
 	log   *slog.Logger
 	ended chan struct{} // closed when run has returned
 
+	tell func(ctx context.Context) // tells the functions, if the server could not be told; used by run only
+
 	mu      sync.Mutex // guards the fields below
 	as      model.Assignment
 	slots   map[int]*slot
@@ -102,6 +104,9 @@ func (c *crew) run(ctx, kill context.Context, old *crew) {
 	defer program.Close() // after the last process has ended
 	c.note(model.StatusRunning, "")
 	var workers sync.WaitGroup
+	if c.tell != nil {
+		workers.Go(func() { c.tell(ctx) })
+	}
 	for ctx.Err() == nil {
 		c.reconcile(ctx, kill, program, &workers)
 		select {
@@ -149,22 +154,47 @@ func (c *crew) prepare(ctx context.Context) (processor.Program, error) {
 		return nil, err
 	}
 	tasks, err := program.Describe(ctx)
-	if err == nil {
-		err = c.report(ctx, as.Processor, tasks)
-	}
 	if err != nil {
+		program.Close()
+		return nil, err
+	}
+	p := as.Processor
+	for i := range tasks {
+		tasks[i].Network, tasks[i].Processor, tasks[i].Module, tasks[i].Commit = p.Network, p.Name, p.Module, p.Commit
+	}
+	switch err := c.report(ctx, p, tasks); {
+	case client.IsTemporary(err): // calls do not wait for that
+		c.log.Warn("the server is told later", "err", err)
+		c.tell = func(ctx context.Context) { c.tellLater(ctx, p, tasks) }
+	case err != nil:
 		program.Close()
 		return nil, err
 	}
 	return program, nil
 }
 
-// report tells the server the functions of the module. The server being away
-// does not keep calls waiting: it is told again later.
-func (c *crew) report(ctx context.Context, p model.Processor, tasks []model.Task) error {
-	for i := range tasks {
-		tasks[i].Network, tasks[i].Processor, tasks[i].Module, tasks[i].Commit = p.Network, p.Name, p.Module, p.Commit
+// tellLater tells the server the functions of the module when it is back.
+func (c *crew) tellLater(ctx context.Context, p model.Processor, tasks []model.Task) {
+	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait/2 + rand.N(wait/2)):
+		}
+		err := c.report(ctx, p, tasks)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !client.IsTemporary(err) {
+			c.log.Error("the server does not take the functions", "err", err)
+			c.note(model.StatusRunning, explain(err))
+			return
+		}
 	}
+}
+
+// report tells the server the functions of the module.
+func (c *crew) report(ctx context.Context, p model.Processor, tasks []model.Task) error {
 	telling, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := c.agent.cfg.API.ReportTasks(telling, p.Network, p.Name, client.TasksReport{Commit: p.Commit, Generation: p.Generation, Tasks: tasks}); err != nil {
