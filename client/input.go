@@ -51,8 +51,8 @@ type ProcessorInput struct {
 	Burst       int    `json:"burst,omitempty" minimum:"0" maximum:"1000000" doc:"How many may begin at once after a while without any; as many as the rate gives in a second when left out"`
 }
 
-// ProcessorPatch changes a processor; nil leaves a field as it is. A branch,
-// tag or commit, also the same one again, is resolved anew.
+// ProcessorPatch changes a processor; nil leaves a field as it is. A repository,
+// branch, tag or commit, also the same one again, is resolved anew.
 type ProcessorPatch struct {
 	GitRepo     *string `json:"gitrepo,omitempty" doc:"URL or path of the git repository"`
 	Branch      *string `json:"branch,omitempty" doc:"Branch to run"`

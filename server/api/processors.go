@@ -136,7 +136,7 @@ func (a *API) updateProcessor(ctx context.Context, in *change[client.ProcessorPa
 	if err != nil {
 		return nil, err
 	}
-	if moved(was, p) || in.Body.Branch != nil || in.Body.Tag != nil || in.Body.Commit != nil {
+	if b := in.Body; moved(was, p) || b.GitRepo != nil || b.Branch != nil || b.Tag != nil || b.Commit != nil {
 		if p.Commit, err = a.resolve(ctx, p, credentials); err != nil {
 			return nil, err
 		}

@@ -100,7 +100,19 @@ func hasTask(p model.Processor, tasks []model.Task, name string) error {
 	if len(names) <= 12 {
 		hint = "it has " + strings.Join(names, ", ")
 	}
+	hint += "; those of a newer commit come with 'flow update processor " + p.Name + " " + again(p) + "'"
 	return invalid(fmt.Sprintf("module %s of processor %s has no function %q", p.Module, p.Name, name), hint, nearest(name, names)...)
+}
+
+// again is the option that has the processor's code looked for again.
+func again(p model.Processor) string {
+	switch p.RefKind {
+	case "":
+		return "--gitrepo " + p.GitRepo
+	case "branch":
+		return "--branch " + p.Ref
+	}
+	return "--branch NAME" // a tag or commit stays what it is
 }
 
 // takes returns an error when the socket's function is known and has no such

@@ -30,8 +30,8 @@ func NewCmdProcessor(f *factory.Factory, runF func(context.Context, *ProcessorOp
 	cmd := &cobra.Command{
 		Use:   "processor",
 		Short: "Change a processor: its code, or where and how often it runs",
-		Long: `Change a processor. A branch or tag, also the same one again, is resolved to its
-commit now; workers of another commit are replaced. A limit (--rate, --burst)
+		Long: `Change a processor. A repository, branch or tag, also the same one again, is
+looked at now: workers take the commit that it has. A limit (--rate, --burst)
 counts from the next second on, without a restart of workers.`,
 		Example: "  flow update processor proc1 --branch main\n  flow update processor proc1 -c 8 -h ''\n  flow update processor proc1 --rate 100/s --burst 100",
 		RunE: func(cmd *cobra.Command, _ []string) error {
