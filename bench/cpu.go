@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 )
@@ -118,17 +117,4 @@ func stat(pid int) (process, bool) {
 		micros[i] = n * 1e6 / ticks
 	}
 	return process{name: string(data[open+1 : end]), parent: parent, micros: micros[0] + micros[1], ended: micros[2] + micros[3]}, true
-}
-
-// load is the machine's load, as it is shared with whatever else runs.
-func load() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(data))[:3], " ")
-}
-
-func machine() string {
-	return fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 }

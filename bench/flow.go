@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -210,8 +211,8 @@ func (f *flow) close() error {
 		}
 		killer.Stop()
 	}
-	for i := len(f.clean) - 1; i >= 0; i-- {
-		errs = append(errs, f.clean[i]())
+	for _, clean := range slices.Backward(f.clean) {
+		errs = append(errs, clean())
 	}
 	return errors.Join(errs...)
 }
@@ -273,12 +274,24 @@ func (f *flow) ends(ctx context.Context, call string) error {
 }
 
 // recorded waits until the history has that many ended calls of the socket, or
-// of all, that were made since.
+// of all, that were made since. Counting costs the database something, and a pause
+// that is too long is measured, too: so it is a part of the time that the rest
+// should need, and of that which has passed.
 func (f *flow) recorded(ctx context.Context, socket string, since time.Time, want int64) error {
-	return until(ctx, roundLimit, 50*time.Millisecond, func() (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	for {
 		have, err := f.ended(ctx, socket, since)
-		return have >= want, err
-	})
+		if have >= want || err != nil {
+			return err
+		}
+		rest := time.Duration(float64(time.Since(since)) * float64(want-have) / float64(max(have, 1)))
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d calls are on record after %s: %w", have, want, roundLimit, ctx.Err())
+		case <-time.After(max(min(rest/3, time.Since(since)/5), 5*time.Millisecond)):
+		}
+	}
 }
 
 // ended counts the calls of a socket, or of all, that were made since and

@@ -166,7 +166,7 @@ func (b *bench) growAgents(ctx context.Context, r *report, f *flow, want func(st
 		}
 		if err := f.settled(ctx, n); err != nil {
 			lost, last := failed.take()
-			return fmt.Errorf("%s: %w (%d requests of the agents failed, the last one: %v)", name, err, lost, last)
+			return fmt.Errorf("%s: %w (%d requests of the agents failed, the last one: %w)", name, err, lost, last)
 		}
 		_, _ = failed.take()
 		for range b.growth.rounds {

@@ -11,12 +11,8 @@ import (
 	"github.com/elasticcode/flow/model"
 )
 
-const (
-	// placesWorkers is how many workers there are, more than places.
-	placesWorkers = 4
-	// napLasts is how long a call of the function nap takes.
-	napLasts = 5 * time.Millisecond
-)
+// placesWorkers is how many workers there are, more than places.
+const placesWorkers = 4
 
 // places are how many calls of a socket may run at the same time.
 var places = []int{1, 2}

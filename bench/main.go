@@ -45,7 +45,7 @@ type counts struct {
 
 var (
 	full  = counts{rounds: 5, calls: 60000, celery: 5000, latency: 500, chains: 40, programs: 30, idle: 10 * time.Second, growth: fullGrowth}
-	quick = counts{rounds: 3, calls: 20000, celery: 1000, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second, growth: quickGrowth}
+	quick = counts{rounds: 3, calls: 40000, celery: 1000, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second, growth: quickGrowth}
 )
 
 // bench is what all measurements share.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,15 +29,7 @@ type racer interface {
 
 func chosen(only string) func(name string) bool {
 	return func(name string) bool {
-		if only == "" {
-			return true
-		}
-		for _, n := range strings.Split(only, ",") {
-			if n == name {
-				return true
-			}
-		}
-		return false
+		return only == "" || slices.Contains(strings.Split(only, ","), name)
 	}
 }
 

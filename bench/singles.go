@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,14 +19,7 @@ import (
 // singleNames are what is measured on flow_services besides calls per second.
 var singleNames = []string{"latency_p50", "latency_p99", "latency_half", "chain_step_p50", "cli_p50", "fanin_1000", "idle_cpu"}
 
-func wantsSingles(want func(string) bool) bool {
-	for _, n := range singleNames {
-		if want(n) {
-			return true
-		}
-	}
-	return false
-}
+func wantsSingles(want func(string) bool) bool { return slices.ContainsFunc(singleNames, want) }
 
 // singles measures what is not a race.
 func (b *bench) singles(ctx context.Context, r *report, f *flow, want func(string) bool) error {

@@ -84,7 +84,7 @@ func TestServicesThatRefuseAreNotWaitedFor(t *testing.T) {
 	if _, err := wrong.Await(t.Context(), "test", log); !errors.Is(err, broker.ErrRefused) || strings.Contains(err.Error(), "guest:wrong") {
 		t.Errorf("a wrong password for RabbitMQ: %v", err)
 	}
-	wrong = Services{Broker: rabbit, Backend: "redis://nobody:wrong@" + hostOf(redis) + "/0"}
+	wrong = Services{Broker: "embedded:" + t.TempDir(), Backend: "redis://nobody:wrong@" + hostOf(redis) + "/0"}
 	if _, err := wrong.Await(t.Context(), "test", log); !errors.Is(err, result.ErrRefused) || strings.Contains(err.Error(), "nobody:wrong") {
 		t.Errorf("a wrong password for Redis: %v", err)
 	}
@@ -96,13 +96,13 @@ func TestServicesThatRefuseAreNotWaitedFor(t *testing.T) {
 // A Redis that is away when a process starts is waited for.
 func TestServicesThatAreAwayAreWaitedFor(t *testing.T) {
 	t.Parallel()
-	rabbit, redis := testenv.AMQP(t), testenv.Redis(t)
+	redis := testenv.Redis(t)
 	host := redis[strings.Index(redis, "://")+3:]
 	host, path, _ := strings.Cut(host, "/")
 	proxy := faultproxy.New(t, host)
 	proxy.Refuse(true)
 	said := &hearer{heard: make(chan struct{}, 1)}
-	s := Services{Broker: rabbit, Backend: "redis://" + proxy.Addr() + "/" + path}
+	s := Services{Broker: "embedded:" + t.TempDir(), Backend: "redis://" + proxy.Addr() + "/" + path}
 	go func() {
 		<-said.heard
 		proxy.Refuse(false)
