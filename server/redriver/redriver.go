@@ -9,6 +9,8 @@
 //  3. publish the call, confirmed, marked as a repeat.
 //  4. the outbox is told.
 //
+// One whose socket was deleted meanwhile ends in the dead letters again.
+//
 // Who finds a call in the outbox begins again at step 2. The attempts of a call
 // only grow, so a result of a new attempt is told from the old one and is not
 // forgotten; and copies of a call that were published twice are one call to the
@@ -62,6 +64,8 @@ const (
 	sweepEvery = 5 * time.Second
 	patience   = 30 * time.Second
 	atOnce     = 200
+	// endTTL is how long the end of one that could not be sent is kept for those who wait.
+	endTTL = 24 * time.Hour
 )
 
 // New returns a redriver.
@@ -143,12 +147,18 @@ func (r *Redriver) send(ctx context.Context, calls []model.Call, by string) erro
 		return err
 	}
 	now := time.Now().UTC()
+	var ends []result.Result
 	for _, c := range calls {
 		sent = append(sent, c.ID)
 		if fresh[c.ID] {
 			continue // it was published before, and has run since
 		}
 		to, err := r.address(ctx, c)
+		if gone, ok := errors.AsType[*store.NotFound](err); ok {
+			rec, end := bury(c, gone, now)
+			records, ends = append(records, rec), append(ends, end)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("run call %s again: %w", c.ID, err)
 		}
@@ -160,10 +170,29 @@ func (r *Redriver) send(ctx context.Context, calls []model.Call, by string) erro
 		}
 		records = append(records, rec)
 	}
+	if len(ends) > 0 {
+		if _, err := r.cfg.Results.Put(ctx, endTTL, ends...); err != nil {
+			return fmt.Errorf("end %d calls that cannot be run again: %w", len(ends), err)
+		}
+	}
 	if err := r.cfg.Sender.Send(ctx, out, records); err != nil {
 		return fmt.Errorf("run %d calls again: %w", len(out), err)
 	}
 	return r.cfg.History.Redriven(ctx, sent...)
+}
+
+// bury is the end of a reopened call whose socket was deleted before it could be
+// sent, as of those that wait in the queue of a socket that is deleted.
+func bury(c model.Call, gone error, now time.Time) (model.Call, result.Result) {
+	end := result.Result{Call: c.ID, State: model.Dead, Attempt: c.Attempt, Finished: now, Failure: &model.Failure{
+		Error: "DeadLetter", Message: "its socket was deleted before the call could be run again: " + gone.Error(), Permanent: true,
+	}}
+	env := envelope(c)
+	rec := env.Call(model.Dead)
+	end.Tell(&rec)
+	rec.Finished = &now
+	rec.Events = []model.Event{{Name: string(model.Dead), Time: now, Note: end.Failure.Message}}
+	return rec, end
 }
 
 // envelope is the call as it is sent again: with all attempts of its socket
