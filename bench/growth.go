@@ -65,6 +65,8 @@ func (b *bench) grow(ctx context.Context, r *report, want func(string) bool) err
 		{"growth_agents", true, b.growAgents},
 		{"growth_places", false, b.growPlaces("growth_places")},
 		{"growth_places_services", true, b.growPlaces("growth_places_services")},
+		{"growth_values", false, b.growValues("growth_values")},
+		{"growth_values_services", true, b.growValues("growth_values_services")},
 	} {
 		within := b.within(g.name, want)
 		if !slices.ContainsFunc(b.members(g.name), within) {
@@ -116,6 +118,10 @@ func (b *bench) members(group string) []string {
 	case "growth_places", "growth_places_services":
 		for _, n := range places {
 			out = append(out, fmt.Sprintf("%s_%d", group, n))
+		}
+	case "growth_values", "growth_values_services":
+		for _, kb := range valueSizes {
+			out = append(out, fmt.Sprintf("%s_%d", group, kb))
 		}
 	case "growth_agents":
 		for _, n := range b.growth.agents {
@@ -181,6 +187,7 @@ func noted(name string) string {
 		{"growth_sockets_", "", "calls over all sockets, embedded"},
 		{"growth_places_", "_nap", "4 workers, so many calls may run at the same time, each of which takes 5 ms"},
 		{"growth_places_", "", "4 workers, so many calls may run at the same time; the function does nothing"},
+		{"growth_values_", "", "calls with a value of so many KB each way"},
 		{"growth_agents_", "", "simulated agents: share of one core that the server uses"},
 	} {
 		if strings.HasPrefix(name, n.begin) && strings.HasSuffix(name, n.end) {

@@ -1,10 +1,18 @@
 package model
 
-import "github.com/elasticcode/flow/model/quickjson"
+import (
+	"slices"
 
-// AppendJSON appends the envelope as encoding/json writes it.
+	"github.com/elasticcode/flow/model/quickjson"
+)
+
+// around is about how many bytes of text a call has besides its values: growing
+// on the way copies what is there, again and again.
+const around = 480
+
+// AppendJSON appends the envelope as encoding/json reads it.
 func (e *Envelope) AppendJSON(b []byte) ([]byte, error) {
-	o := quickjson.Begin(b)
+	o := quickjson.Begin(slices.Grow(b, sizeOf(e.Args, e.Kwargs)+around))
 	o.Text("id", e.ID)
 	o.Text("tracking", e.Tracking)
 	if len(e.Parents) > 0 {
@@ -13,7 +21,7 @@ func (e *Envelope) AppendJSON(b []byte) ([]byte, error) {
 	o.Present("network", e.Network)
 	o.Present("socket", e.Socket)
 	o.Values("args", e.Args)
-	o.Rare("kwargs", e.Kwargs, len(e.Kwargs) > 0)
+	o.Named("kwargs", e.Kwargs)
 	o.Rare("refs", e.Refs, len(e.Refs) > 0)
 	o.Present("argument", e.Argument)
 	o.Present("priority", string(e.Priority))

@@ -123,15 +123,19 @@ func (e Envelope) Open(values map[string]json.RawMessage) Envelope {
 
 // Size is how many bytes the values of the call have, those kept aside included.
 func (e Envelope) Size() int {
-	size := 0
-	for _, v := range e.Args {
-		size += len(v)
-	}
-	for k, v := range e.Kwargs {
-		size += len(k) + len(v)
-	}
+	size := sizeOf(e.Args, e.Kwargs)
 	for _, r := range e.Refs {
 		size += r.Size
+	}
+	return size
+}
+
+func sizeOf(args []json.RawMessage, kwargs map[string]json.RawMessage) (size int) {
+	for _, v := range args {
+		size += len(v)
+	}
+	for k, v := range kwargs {
+		size += len(k) + len(v)
 	}
 	return size
 }

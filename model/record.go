@@ -1,6 +1,10 @@
 package model
 
-import "github.com/elasticcode/flow/model/quickjson"
+import (
+	"slices"
+
+	"github.com/elasticcode/flow/model/quickjson"
+)
 
 // Record is what the recorder is told: calls as they are now. Each call is whole
 // for what is known of it; the recorder keeps the furthest state.
@@ -15,12 +19,20 @@ type Record struct {
 // size bytes but at least of one, and returns how many these are. Common is what
 // all calls say alike: see Common.
 func AppendRecord(b []byte, calls []Call, common *Call, size int) ([]byte, int, error) {
-	start, n := len(b), 0
-	b = append(b, `{"common":`...)
+	start, n, most := len(b), 0, 0
+	for i := range calls {
+		if most += calls[i].size() + around; most > size {
+			break
+		}
+	}
+	b = append(slices.Grow(b, most), `{"common":`...)
 	b, err := appendCall(b, common, &Call{})
 	b = append(b, `,"calls":[`...)
 	for ; err == nil && n < len(calls); n++ {
 		before := len(b)
+		if n > 0 && before-start+calls[n].size() > size {
+			break // written in vain
+		}
 		if n > 0 {
 			b = append(b, ',')
 		}
@@ -32,6 +44,9 @@ func AppendRecord(b []byte, calls []Call, common *Call, size int) ([]byte, int, 
 	}
 	return append(b, "]}"...), n, err
 }
+
+// size is how many bytes the values of the call have, but for those kept aside.
+func (c *Call) size() int { return len(c.Result) + sizeOf(c.Args, c.Kwargs) }
 
 // alike are the texts that calls may have in common.
 func (c *Call) alike() [11]*string {
@@ -86,7 +101,7 @@ func appendCall(b []byte, c, common *Call) ([]byte, error) {
 	o.Present("priority", string(c.Priority))
 	o.Count("attempt", c.Attempt)
 	o.Values("args", c.Args)
-	o.Rare("kwargs", c.Kwargs, len(c.Kwargs) > 0)
+	o.Named("kwargs", c.Kwargs)
 	o.Value("result", c.Result)
 	o.Rare("refs", c.Refs, len(c.Refs) > 0)
 	o.Rare("failure", c.Failure, c.Failure != nil)

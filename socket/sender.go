@@ -56,7 +56,7 @@ func (s *Sender) Send(ctx context.Context, calls []Outgoing, records []model.Cal
 // Encode makes the broker message of a call. A call that brings one argument of
 // a join goes to the join, unless it first passes an edge's own queue.
 func Encode(c Outgoing) (broker.Message, error) {
-	body, err := c.Envelope.AppendJSON(make([]byte, 0, 512))
+	body, err := c.Envelope.AppendJSON(nil)
 	if err != nil {
 		return broker.Message{}, fmt.Errorf("encode call %s: %w", c.Envelope.ID, err)
 	}
@@ -95,7 +95,7 @@ func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 // size allows, and returns how many these are.
 func EncodeRecord(calls []model.Call) (broker.Message, int, error) {
 	common := model.Common(calls)
-	body, n, err := model.AppendRecord(make([]byte, 0, min(len(calls)*512, recordBytes)+1024), calls, &common, recordBytes)
+	body, n, err := model.AppendRecord(nil, calls, &common, recordBytes)
 	if err != nil {
 		return broker.Message{}, n, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
 	}

@@ -224,7 +224,7 @@ func (s *session) copyOf(f finished) []broker.Message {
 	}
 	due := time.Now().Add(f.delay).UTC()
 	env.Due = &due
-	body, err := env.AppendJSON(make([]byte, 0, 512))
+	body, err := env.AppendJSON(nil)
 	if err != nil {
 		s.w.log.Error("encode for another attempt", "call_id", env.ID, "err", err)
 		body = f.job.Delivery.Body

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -95,6 +97,23 @@ func (o *Object) Values(name string, values []json.RawMessage) {
 	o.b = append(o.b, ']')
 }
 
+// Named writes an object of values, by name; it is left out when there are none.
+func (o *Object) Named(name string, values map[string]json.RawMessage) {
+	if len(values) == 0 {
+		return
+	}
+	o.key(name)
+	o.b = append(o.b, '{')
+	for i, k := range slices.Sorted(maps.Keys(values)) {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		o.b = append(AppendText(o.b, k), ':')
+		o.value(values[k])
+	}
+	o.b = append(o.b, '}')
+}
+
 func (o *Object) value(v json.RawMessage) {
 	switch {
 	case v == nil:
@@ -152,9 +171,8 @@ func (o *Object) Rare(name string, v any, present bool) {
 
 // Valid tells what json.Valid does, sooner.
 func Valid(v []byte) bool {
-	p := Parser{b: v}
-	p.skip(0)
-	return p.End() || json.Valid(v)
+	end := value(v, 0, 0)
+	return end >= 0 && space(v, end) == len(v) || json.Valid(v)
 }
 
 // AppendText appends a JSON string. Plain text, as names and ids are, is copied.

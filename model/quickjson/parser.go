@@ -31,13 +31,8 @@ func (p *Parser) Fail() {
 
 // peek returns the next character that is not white space; 0 at the end.
 func (p *Parser) peek() byte {
-	for p.i < len(p.b) {
-		switch c := p.b[p.i]; c {
-		case ' ', '\t', '\n', '\r':
-			p.i++
-		default:
-			return c
-		}
+	if p.i = space(p.b, p.i); p.i < len(p.b) {
+		return p.b[p.i]
 	}
 	return 0
 }
@@ -221,125 +216,18 @@ func (p *Parser) Rare(into any) {
 func (p *Parser) Raw() json.RawMessage {
 	p.peek()
 	start := p.i
-	p.skip(0)
+	p.Skip()
 	if p.failed {
 		return nil
 	}
 	return p.b[start:p.i:p.i]
 }
 
-// maxDepth is how deep values may be nested; beyond, encoding/json decides.
-const maxDepth = 500
-
-// Skip passes over any value.
-func (p *Parser) Skip() { p.skip(0) }
-
-// skip passes over one value and makes sure that it is one.
-func (p *Parser) skip(depth int) {
-	switch c := p.peek(); {
-	case depth > maxDepth:
+// Skip passes over any value, and makes sure that it is one.
+func (p *Parser) Skip() {
+	if end := value(p.b, p.i, 0); end < 0 {
 		p.Fail()
-	case c == '"':
-		p.i++
-		p.skipText()
-	case c == '{':
-		p.i++
-		for first := true; p.More(&first, '}'); {
-			p.Need('"')
-			p.skipText()
-			p.Need(':')
-			p.skip(depth + 1)
-		}
-	case c == '[':
-		p.i++
-		for first := true; p.More(&first, ']'); {
-			p.skip(depth + 1)
-		}
-	case c == 't':
-		p.literal("true")
-	case c == 'f':
-		p.literal("false")
-	case c == 'n':
-		p.literal("null")
-	default:
-		p.skipNumber()
+	} else {
+		p.i = end
 	}
-}
-
-// skipText passes over the rest of a string, escapes included.
-func (p *Parser) skipText() {
-	for p.i = special(p.b, p.i); p.i < len(p.b); p.i = special(p.b, p.i+1) {
-		switch c := p.b[p.i]; {
-		case c == '"':
-			p.i++
-			return
-		case c < ' ' || !p.skipEscape():
-			p.Fail()
-			return
-		}
-	}
-	p.Fail()
-}
-
-// skipEscape passes over an escape, to its last character.
-func (p *Parser) skipEscape() bool {
-	p.i++
-	if p.i >= len(p.b) {
-		return false
-	}
-	switch p.b[p.i] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return true
-	case 'u':
-		for range 4 {
-			p.i++
-			if p.i >= len(p.b) || !isHex(p.b[p.i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return false
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func (p *Parser) skipNumber() {
-	if p.i < len(p.b) && p.b[p.i] == '-' {
-		p.i++
-	}
-	switch {
-	case p.i < len(p.b) && p.b[p.i] == '0':
-		p.i++
-	case !p.skipDigits():
-		p.Fail()
-		return
-	}
-	if p.i < len(p.b) && p.b[p.i] == '.' {
-		p.i++
-		if !p.skipDigits() {
-			p.Fail()
-			return
-		}
-	}
-	if p.i < len(p.b) && (p.b[p.i] == 'e' || p.b[p.i] == 'E') {
-		p.i++
-		if p.i < len(p.b) && (p.b[p.i] == '+' || p.b[p.i] == '-') {
-			p.i++
-		}
-		if !p.skipDigits() {
-			p.Fail()
-		}
-	}
-}
-
-// skipDigits tells whether there was at least one.
-func (p *Parser) skipDigits() bool {
-	start := p.i
-	for p.i < len(p.b) && p.b[p.i] >= '0' && p.b[p.i] <= '9' {
-		p.i++
-	}
-	return p.i > start
 }

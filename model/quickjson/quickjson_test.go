@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,8 @@ func TestObject(t *testing.T) {
 	o.Texts("none", nil)
 	o.Value("value", json.RawMessage(`{"x":1}`))
 	o.Values("values", []json.RawMessage{nil, json.RawMessage(`2`)})
+	o.Named("named", map[string]json.RawMessage{"b": nil, "a\"": json.RawMessage(`"<"`)})
+	o.Named("nothing", nil)
 	o.Time("time", &at)
 	o.Time("never", nil)
 	o.List("list", 2, func(o *quickjson.Object, i int) { o.Count("i", i) })
@@ -53,7 +57,7 @@ func TestObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `before {"text":"a \"b\"\n\u2028é","number":-7,"texts":["a","b"],"none":null,"value":{"x":1},"values":[null,2],` +
+	want := `before {"text":"a \"b\"\n\u2028é","number":-7,"texts":["a","b"],"none":null,"value":{"x":1},"values":[null,2],"named":{"a\"":"<","b":null},` +
 		`"time":"2026-03-01T12:00:00.000005+01:00","never":null,"list":[{},{"i":1}],"rare":{"a":1}}`
 	if string(data) != want {
 		t.Errorf("have %s\nwant %s", data, want)
@@ -86,16 +90,48 @@ func TestText(t *testing.T) {
 	})
 }
 
+// TestAnyValue is TestValid for values of any form, and for what is almost one.
+func TestAnyValue(t *testing.T) {
+	t.Parallel()
+	part := rapid.SampledFrom(strings.Split(`{ } [ ] , : " "a" "b":1 \ \u00e9 \u00 -0.5e+3 12 01 1. 1e -  true false null nul [] {} [1,2] {"a":[null]}`, " "))
+	rapid.Check(t, func(t *rapid.T) {
+		s := []byte(strings.Join(rapid.SliceOfN(part, 1, 8).Draw(t, "parts"), rapid.SampledFrom([]string{"", " ", "\n\t"}).Draw(t, "between")))
+		if have, want := quickjson.Valid(s), json.Valid(s); have != want {
+			t.Fatalf("%q is valid: %t, want %t", s, have, want)
+		}
+		one := slices.Concat([]byte("["), s, []byte("]"))
+		p := quickjson.NewParser(one)
+		got := p.Values()
+		var want []json.RawMessage
+		if err := json.Unmarshal(one, &want); err == nil != p.End() || err == nil && !slices.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+			t.Fatalf("%q has the values %q, whole: %t; want %q, %v", one, got, p.End(), want, err)
+		}
+	})
+}
+
 func BenchmarkValid(b *testing.B) {
 	for _, n := range []int{10, 100, 20_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := []byte(`["` + strings.Repeat("z", n) + `"]`)
-			b.SetBytes(int64(len(s)))
-			for b.Loop() {
-				if !quickjson.Valid(s) {
-					b.Fatal("not valid")
-				}
-			}
+			validate(b, []byte(`["`+strings.Repeat("z", n)+`"]`))
 		})
+	}
+	b.Run("records", func(b *testing.B) {
+		r := rand.New(rand.NewPCG(1, 2)) // all alike, they would be foreseen
+		var s strings.Builder
+		for i := range 200 {
+			fmt.Fprintf(&s, `, {"id": %d, "name": "%s", "amount": %.2f, "tags": ["city", "%s"], "ok": %t}`,
+				i, strings.Repeat("order ", r.IntN(6)), 1000*r.Float64(), strings.Repeat("x", r.IntN(9)), r.IntN(2) == 0)
+		}
+		validate(b, []byte("[null"+s.String()+"]"))
+	})
+}
+
+func validate(b *testing.B, s []byte) {
+	b.Helper()
+	b.SetBytes(int64(len(s)))
+	for b.Loop() {
+		if !quickjson.Valid(s) {
+			b.Fatal("not valid")
+		}
 	}
 }

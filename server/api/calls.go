@@ -74,9 +74,27 @@ func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], e
 	if err != nil {
 		return nil, err
 	}
+	if !c.State.Terminal() {
+		a.ahead(ctx, &c)
+	}
 	c.Events = c.Timeline()
 	c, err = a.whole(ctx, c)
 	return &body[model.Call]{c}, err
+}
+
+// ahead adds how a call has ended that the history has as unfinished, since its end
+// is on the way there: who has been given the result finds the call ended.
+func (a *API) ahead(ctx context.Context, c *model.Call) {
+	r, ended := a.result(ctx, c.ID)
+	again := c.State == model.Queued && r.Attempt <= c.Attempt // it is to run again after the end that is known
+	if !ended || again || r.Call != c.ID {
+		return
+	}
+	r.Tell(c)
+	c.Attempt, c.Finished = r.Attempt, &r.Finished
+	if !r.Started.IsZero() {
+		c.Started = &r.Started
+	}
 }
 
 // unrecorded is what is known of a call before the history knows it: how it was

@@ -339,6 +339,20 @@ func TestCalls(t *testing.T) {
 	if c, err := b.c.Call(ctx, "d"); err != nil || c.State != model.Succeeded || string(c.Result) != "4" {
 		t.Fatalf("%+v, %v", c, err)
 	}
+	waits := record("f", "", model.Queued)
+	again := record("g", "", model.Queued)
+	again.Attempt = 3
+	if err := b.store.RecordCalls(ctx, []model.Call{waits, again}); err != nil {
+		t.Fatal(err)
+	}
+	b.results.put(result.Result{Call: "f", State: model.Succeeded, Value: value("5"), Attempt: 1, Started: now, Finished: now})
+	b.results.put(result.Result{Call: "g", State: model.Dead, Attempt: 3, Finished: now}) // before a person ran it again
+	if c, err := b.c.Call(ctx, "f"); err != nil || c.State != model.Succeeded || string(c.Result) != "5" || c.Attempt != 1 || !c.Finished.Equal(now) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if c, err := b.c.Call(ctx, "g"); err != nil || c.State != model.Queued || c.Finished != nil {
+		t.Fatalf("%+v, %v", c, err)
+	}
 	// Who accepted a call knows it before both.
 	b.broker.early = map[string]model.Call{"e": {ID: "e", Tracking: "run", Socket: "sample.do_this", State: model.Queued}}
 	if c, err := b.c.Call(ctx, "e"); err != nil || c.State != model.Queued || c.Socket != "sample.do_this" {

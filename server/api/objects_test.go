@@ -275,7 +275,7 @@ func TestSocketWaitsForDescription(t *testing.T) {
 		return second(b.c.Sockets().Create(ctx, model.Socket{Object: model.Object{Name: name}, Processor: "proc1", Queue: "q1", Task: task}))
 	}
 	began := time.Now()
-	if err := create("early", "anything"); err != nil || time.Since(began) > time.Second {
+	if err := create("early", "anything"); err != nil || time.Since(began) > describeWait {
 		t.Fatalf("without an agent a socket is taken on trust: %v after %s", err, time.Since(began))
 	}
 	beat := model.Heartbeat{

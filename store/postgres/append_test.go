@@ -108,3 +108,24 @@ func TestAppendNew(t *testing.T) {
 		t.Errorf("%d calls are whole, want %d", n, len(begins))
 	}
 }
+
+// TestLongValuesAreCompressedFast: however a call is written, and where PostgreSQL
+// can.
+func TestLongValuesAreCompressedFast(t *testing.T) {
+	t.Parallel()
+	h := watched(t)
+	if len(h.texts(t, "SELECT name FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)")) == 0 {
+		t.Skip("this PostgreSQL has no LZ4")
+	}
+	begins, ends := storetest.Pairs("c", 2)
+	for i := range begins {
+		begins[i].Args = []json.RawMessage{json.RawMessage(`"` + strings.Repeat("all work and no play ", 1000) + `"`)}
+		ends[i].Args = begins[i].Args
+	}
+	must(t, h.RecordCalls(h.ctx, []model.Call{begins[0], ends[0]})) // appended
+	must(t, h.RecordCalls(h.ctx, []model.Call{ends[1]}))
+	must(t, h.RecordCalls(h.ctx, []model.Call{begins[1]})) // merged
+	if got := h.texts(t, "SELECT coalesce(pg_column_compression(args), 'none') FROM calls"); !slices.Equal(got, []string{"lz4", "lz4"}) {
+		t.Errorf("arguments are compressed by %s", got)
+	}
+}
