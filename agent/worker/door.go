@@ -42,7 +42,7 @@ const (
 // limit returns those of the calls that may run now; the others wait at the
 // doors of their sockets.
 func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended []finished) {
-	if !slices.ContainsFunc(jobs, func(j *job) bool { return limited(j.Endpoint) }) {
+	if s.doors.ill == 0 && !slices.ContainsFunc(jobs, func(j *job) bool { return limited(j.Endpoint) }) {
 		return jobs, nil
 	}
 	run = make([]*job, 0, len(jobs))
@@ -50,12 +50,16 @@ func (s *session) limit(taking context.Context, jobs []*job) (run []*job, ended 
 	for _, j := range jobs {
 		name := j.Endpoint.Socket.Name
 		switch o := s.doors.open[name]; {
+		case o != nil && o.ill && socket.InClass(j.Delivery.Queue):
+			s.back(j, time.Until(o.until))
 		case !limited(j.Endpoint):
 			run = append(run, j)
 		case socket.InClass(j.Delivery.Queue) && (j.Envelope.Priority != model.High || o.crowded()):
 			run = append(run, s.pick(taking, j)...)
 		case o == nil:
-			s.doors.open[name] = &door{jobs: []*job{j}, full: backoff{base: 50 * time.Millisecond, top: time.Second}, away: backoff{base: 2 * time.Second, top: 10 * time.Second}}
+			o = newDoor()
+			o.jobs = []*job{j}
+			s.doors.open[name] = o
 			touched = append(touched, name)
 		default:
 			if o.paused || len(o.jobs) == 0 { // else somebody stands there already
@@ -110,8 +114,7 @@ func (s *session) reopen(taking context.Context) {
 		}
 		switch {
 		case o.paused && (called || !now.Before(o.until)):
-			o.paused = false
-			s.receiver.Resume(name)
+			s.unpause(name, o)
 		case !o.paused && (called || !now.Before(o.next)):
 			more, over := s.enter(taking, name, o)
 			run, ended = append(run, more...), append(ended, over...)

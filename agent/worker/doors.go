@@ -13,6 +13,7 @@ import (
 type doors struct {
 	s    *session
 	open map[string]*door // used by intake only
+	ill  int              // how many of them are shut because a process died of their calls; used by intake only
 
 	wake chan struct{} // something to look at; see news
 
@@ -46,7 +47,12 @@ type door struct {
 	busy   bool      // the worker had no time for its calls
 	paused bool      // the receiver is, until then:
 	until  time.Time
+	ill    bool      // since a process died of its calls
 	told   time.Time // when it was told last that calls wait
+}
+
+func newDoor() *door {
+	return &door{full: backoff{base: 50 * time.Millisecond, top: time.Second}, away: backoff{base: 2 * time.Second, top: 10 * time.Second}}
 }
 
 // classMost is how many calls of a class queue may stand at a door: they hold up

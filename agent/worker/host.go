@@ -21,7 +21,7 @@ type host struct {
 	work    time.Duration // about what the calls in the pipe take together
 	pipe    []*job        // sent, in order: the first one runs
 	overdue *job          // the call whose run was ended for taking too long
-	served  bool          // the process has answered calls
+	useful  bool          // the process has answered calls, or died of one
 	watch   *time.Timer
 
 	cancelled *job           // the call whose run was ended because it was cancelled
@@ -46,14 +46,13 @@ const (
 var errAbandoned = errors.New("abandoned")
 
 // host runs jobs in the process until there are no more (nil) or it dies. It also
-// tells whether the process was of use: it has answered calls, or was ended to end
-// one that took too long.
+// tells whether the process was of use: it has run calls.
 func (s *session) host() (useful bool, err error) {
 	h := &host{s: s, watch: time.NewTimer(time.Hour), told: make(chan verdict, 1)}
 	defer h.asks.Wait()
 	defer h.watch.Stop()
 	err = h.run()
-	return h.served || h.overdue != nil, err
+	return h.useful, err
 }
 
 func (h *host) run() error {
@@ -148,7 +147,7 @@ func (h *host) begin() {
 
 // answered takes replies, which come in the order of the pipe.
 func (h *host) answered(replies []processor.Reply) {
-	h.served = true
+	h.useful = true
 	batch := make([]finished, 0, len(replies))
 	for _, r := range replies {
 		if len(h.pipe) == 0 || h.pipe[0].Envelope.ID != r.ID {
@@ -167,6 +166,7 @@ func (h *host) answered(replies []processor.Reply) {
 		}
 		h.s.pace.add(j.Endpoint.Socket.Task, r.Finished.Sub(r.Started))
 		batch = append(batch, conclude(j, r))
+		delete(h.s.w.ill, j.Endpoint.Socket.Name)
 	}
 	if average, ok := h.s.pace.perCall(); ok {
 		h.s.receiver.Pace(average)
@@ -279,6 +279,7 @@ func (h *host) died(jobs <-chan []*job) error {
 	}
 	h.s.stop()
 	if len(h.pipe) > 0 {
+		h.useful = true
 		j := h.pipe[0]
 		log := h.printed(j)
 		switch {
@@ -292,6 +293,7 @@ func (h *host) died(jobs <-chan []*job) error {
 			h.giveUp(h.pipe[:1])
 		default:
 			h.s.done <- []finished{crashed(j, err, log)}
+			h.s.w.blame(j.Endpoint.Socket.Name)
 		}
 		h.giveUp(h.pipe[1:])
 	}

@@ -68,6 +68,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 	s.doors = newDoors(s)
 	w.enter(s)
 	defer w.leave()
+	s.isolate()
 
 	var intake, commit sync.WaitGroup
 	intake.Go(func() {

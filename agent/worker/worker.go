@@ -66,6 +66,7 @@ type Worker struct {
 	limiter result.Limiter // the results' other side; nil if they have none
 	log     *slog.Logger
 	news    *news
+	ill     map[string]*illness // by socket: whose calls processes died of; used by Run only
 
 	mu        sync.Mutex // guards the fields below
 	endpoints []model.Endpoint
@@ -91,7 +92,7 @@ func New(cfg Config) *Worker {
 	log := cfg.Logger.With("component", "worker", "worker", cfg.Name, "processor", cfg.Processor.Name)
 	limiter, _ := cfg.Results.(result.Limiter)
 	return &Worker{
-		cfg: cfg, log: log, endpoints: cfg.Endpoints, news: newNews(cfg.Events, log), limiter: limiter,
+		cfg: cfg, log: log, endpoints: cfg.Endpoints, news: newNews(cfg.Events, log), limiter: limiter, ill: map[string]*illness{},
 		holder: cfg.Node + "/" + cfg.Epoch + "/" + cfg.Name + "/" + model.NewID()[24:],
 	}
 }
@@ -139,7 +140,7 @@ func (w *Worker) Run(ctx, kill context.Context) error {
 			continue // nothing is wrong with the code
 		}
 		// Pauses grow only while processes are of no use. Which calls they die of is
-		// for the calls' own budget; those behind them do not wait for it.
+		// for the calls' own budget; others do not wait for it (quarantine.go).
 		if useful || time.Since(started) > delay.top {
 			delay.reset()
 		}

@@ -273,6 +273,38 @@ func TestCrashChargesOnlyTheCallThatRan(t *testing.T) {
 	}
 }
 
+// TestPoisonHoldsUpItsOwnKindOnly: many calls that kill their process stand in the
+// way of no other socket's, whatever queue they come from.
+func TestPoisonHoldsUpItsOwnKindOnly(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(processor.Invocation) (any, *model.Failure) { panic(crash{}) })
+	target := b.endpoints[1]
+	const n = 30
+	var calls []socket.Outgoing
+	for i := range n {
+		for _, p := range []model.Priority{"", model.High, model.Low} {
+			poison := model.Envelope{ID: fmt.Sprint("poison", i, p), Tracking: "run", Socket: "source", Priority: p, Args: []json.RawMessage{[]byte("1")}, Created: time.Now()}
+			calls = append(calls, socket.Outgoing{Envelope: poison, To: socket.Direct(b.endpoints[0].Socket, p)})
+		}
+		good := model.Envelope{ID: fmt.Sprint("good", i), Tracking: "run", Socket: "target", Args: []json.RawMessage{[]byte("1")}, Created: time.Now()}
+		calls = append(calls, socket.Outgoing{Envelope: good, To: socket.Own(target.Queue, target.Socket)})
+	}
+	if err := socket.NewSender(b.broker).Send(b.ctx, calls, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.start("1", nil)
+	for i := range n {
+		if r := b.wait(fmt.Sprint("good", i)); r.State != model.Succeeded {
+			t.Errorf("a call of another socket ended %s", r.State)
+		}
+	}
+	b.program.mu.Lock()
+	defer b.program.mu.Unlock()
+	if b.program.starts > 10 {
+		t.Errorf("%d processes were started before the calls of another socket had run", b.program.starts)
+	}
+}
+
 func TestTimeoutEndsTheRun(t *testing.T) {
 	t.Parallel()
 	forever := make(chan struct{})
