@@ -16,7 +16,7 @@ type illness struct {
 
 // crashPause is for how long calls are left alone at most, and how long one that
 // killed a process is remembered.
-const crashPause = 10 * time.Second
+const crashPause = 5 * time.Second
 
 // blame notes that a process died while it ran a call of the socket.
 func (w *Worker) blame(socket string) {

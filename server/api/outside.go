@@ -73,6 +73,8 @@ type Resolver interface {
 // Canceller ends calls before their time. A *store.Ended says that it is too late.
 type Canceller interface {
 	Cancel(ctx context.Context, id, by string) (model.Call, error)
+	// Abandon ends the calls of a deleted socket that do not run.
+	Abandon(ctx context.Context, network, socket string) error
 	// CancelRun tells how many calls of the run were cancelled now.
 	CancelRun(ctx context.Context, tracking, by string) (int, error)
 	// Withdraw cancels a call that has not begun.

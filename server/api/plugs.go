@@ -163,10 +163,10 @@ func (a *API) updatePlug(ctx context.Context, in *change[client.PlugPatch]) (*bo
 		}
 		return nil, err
 	}
-	if leaves {
-		a.forget(ctx, gone)
-	}
 	a.announce(ctx, "plug", made.Network, made.Name, "updated")
+	if leaves {
+		a.leave(ctx, gone)
+	}
 	return &body[model.Plug]{made}, nil
 }
 
@@ -187,9 +187,9 @@ func (a *API) deletePlug(ctx context.Context, in *deletion) (*struct{}, error) {
 	if err := a.cfg.Store.DeletePlug(ctx, p.Network, p.Name); err != nil {
 		return nil, err
 	}
-	if p.Queue != "" {
-		a.forget(ctx, gone)
-	}
 	a.announce(ctx, "plug", p.Network, p.Name, "deleted")
+	if p.Queue != "" {
+		a.leave(ctx, gone)
+	}
 	return nil, nil
 }

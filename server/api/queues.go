@@ -123,6 +123,13 @@ func (a *API) deleteQueue(ctx context.Context, in *object) (*struct{}, error) {
 	return nil, nil
 }
 
+// leave removes from the broker what calls were sent to until now: agents give back
+// what they have taken from there, and send nothing more, before it goes.
+func (a *API) leave(ctx context.Context, g Gone) {
+	a.settle(ctx)
+	a.forget(ctx, g)
+}
+
 // forget removes from the broker what the database has no more. What is left
 // behind by a failure does no harm: nothing is sent there.
 func (a *API) forget(ctx context.Context, g Gone) {

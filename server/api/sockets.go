@@ -134,7 +134,7 @@ func (a *API) updateSocket(ctx context.Context, in *change[client.SocketPatch]) 
 	if err != nil {
 		return nil, err
 	}
-	a.forget(ctx, Gone{Network: in.Network, Sockets: []model.Endpoint{old}})
+	a.leave(ctx, Gone{Network: in.Network, Sockets: []model.Endpoint{old}})
 	return out, nil
 }
 
@@ -173,6 +173,13 @@ func (a *API) drained(ctx context.Context, g Gone, what string) error {
 	n, err := a.cfg.Topology.Waiting(ctx, g)
 	if err != nil {
 		return fmt.Errorf("count the calls that wait at %s: %w", what, err)
+	}
+	for _, e := range g.Sockets { // the broker has these aside until they are due
+		again, err := a.cfg.Store.Calls(ctx, store.CallFilter{Network: g.Network, Socket: e.Socket.Name, State: model.Retrying, List: store.List{Limit: 1}})
+		if err != nil {
+			return err
+		}
+		n += again.Total
 	}
 	if n == 0 {
 		return nil
@@ -230,8 +237,11 @@ func (a *API) deleteSocket(ctx context.Context, in *deletion) (*struct{}, error)
 	if err := a.cfg.Store.DeleteSocket(ctx, s.Network, s.Name); err != nil {
 		return nil, err
 	}
-	a.forget(ctx, gone)
 	a.announce(ctx, "socket", s.Network, s.Name, "deleted")
+	a.leave(ctx, gone)
+	if err := a.cfg.Canceller.Abandon(context.WithoutCancel(ctx), s.Network, s.Name); err != nil {
+		a.log.WarnContext(ctx, "calls of a deleted socket are cancelled later", "socket", s.Name, "err", err)
+	}
 	return nil, nil
 }
 

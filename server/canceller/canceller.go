@@ -36,6 +36,8 @@ type history interface {
 	PruneCancels(ctx context.Context, before time.Time) error
 	WithdrawArrivals(ctx context.Context, network, socket string, ids ...string) error
 	WithdrawRun(ctx context.Context, tracking string) error
+	IdleCalls(ctx context.Context, network, socket, after string, limit int) ([]model.Call, error)
+	Orphans(ctx context.Context, before time.Time, limit int) ([]model.Call, error)
 }
 
 // Config is what a canceller needs.
@@ -193,6 +195,10 @@ func failure(why string) *model.Failure {
 	return &model.Failure{Error: model.FailureCancelled, Message: why, Permanent: true}
 }
 
+// withdrawing is for how long a call is claimed that is to be withdrawn: while it is
+// ours, nobody begins it.
+const withdrawing = 30 * time.Second
+
 // Withdraw ends a call that has not begun; one that has is a *store.Ended.
 func (c *Canceller) Withdraw(ctx context.Context, id, by string) (model.Call, error) {
 	call, err := c.cfg.History.Call(ctx, id)
@@ -202,9 +208,8 @@ func (c *Canceller) Withdraw(ctx context.Context, id, by string) (model.Call, er
 	if call.State != model.Queued {
 		return call, &store.Ended{ID: id, State: call.State, Joined: call.Joined}
 	}
-	// While it is ours, nobody begins it.
 	holder := "withdraw/" + model.NewID()
-	claims, err := c.cfg.Results.Claim(ctx, holder, 30*time.Second, id)
+	claims, err := c.cfg.Results.Claim(ctx, holder, withdrawing, id)
 	if err != nil {
 		return call, err
 	}

@@ -19,6 +19,7 @@ type memory struct {
 	result.Store // the methods that are not played
 	mu           sync.Mutex
 	known        map[string]result.Result
+	held         map[string]bool // somebody runs them
 }
 
 func (m *memory) Put(_ context.Context, _ time.Duration, results ...result.Result) (earlier []result.Result, err error) {

@@ -21,6 +21,9 @@ const (
 	lookEvery = 5 * time.Second
 	// witness is the id of a result that is only there to be missed.
 	witness = "cancels/witness"
+	// orphanAge is how old a call is at least that is ended because its socket is
+	// not there any more: the history may know of its running a moment later.
+	orphanAge = time.Minute
 )
 
 // sweep is the state of Run.
@@ -29,6 +32,7 @@ type sweep struct {
 	passed map[string]time.Time // when a run was gone through last
 	looked time.Time
 	pruned time.Time // when old cancels were forgotten last
+	orphan time.Time // when to look for calls without a socket next
 }
 
 // Run goes on with cancels that are under way until ctx ends.
@@ -63,6 +67,17 @@ func (s *sweep) once(ctx context.Context) error {
 			return err
 		}
 		s.pruned = now
+	}
+	if now.After(s.orphan) {
+		orphans, err := s.cfg.History.Orphans(ctx, now.Add(-orphanAge), atOnce)
+		if err == nil {
+			err = s.abandon(ctx, orphans)
+		}
+		if err != nil {
+			return err
+		}
+		// With many calls that wait it takes long, and is done the more rarely.
+		s.orphan = time.Now().Add(max(orphanAge, 100*time.Since(now)))
 	}
 	cancels, err := s.cfg.History.Cancels(ctx, now.Add(-restless))
 	if err != nil {

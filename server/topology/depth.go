@@ -98,7 +98,7 @@ func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, err
 	}
 	var total int64
 	for _, name := range names {
-		n, err := t.withdraw(ctx, name, "its queue was purged", func(s string) bool { return on[s] })
+		n, err := t.withdraw(ctx, name, func(s string) bool { return on[s] }, t.cancelling("its queue was purged"))
 		total += n
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return total, fmt.Errorf("purge queue %s: %w", name, err)

@@ -23,7 +23,8 @@ type Gone struct {
 
 // leaving is what Gone means on the broker.
 type leaving struct {
-	queues []string // that go
+	queues []string                // that go
+	moved  map[string]model.Socket // by such a queue: the socket that has another one now
 	// shared are class queues that stay, since their processors have other
 	// sockets; calls in them for the sockets named here go.
 	shared  []string
@@ -79,7 +80,8 @@ func (t *Topology) among(ctx context.Context, queue string, sockets map[string]b
 	return n, nil
 }
 
-// Forget removes queues and exchanges. Calls that wait in them end as cancelled.
+// Forget removes queues and exchanges. Calls that wait in them end as cancelled;
+// those of a socket that has moved follow it.
 func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	l, err := t.leaving(ctx, g)
 	if err != nil {
@@ -88,7 +90,11 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	var gone broker.Topology
 	defer t.forgotten(l.queues)
 	for _, name := range l.queues {
-		if _, err := t.withdraw(ctx, name, "its queue was deleted", nil); err != nil && !errors.Is(err, broker.ErrNotFound) {
+		act := t.cancelling("its queue was deleted")
+		if s, ok := l.moved[name]; ok {
+			act = t.sending(s)
+		}
+		if _, err := t.withdraw(ctx, name, nil, act); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
 		gone.Queues = append(gone.Queues, broker.Queue{Name: name})
@@ -102,7 +108,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	// What is not found in the shared ones is passed on by a worker to the
 	// socket's own queue, which is gone by now, and so to the dead letters.
 	for _, name := range l.shared {
-		_, err := t.withdraw(ctx, name, "its socket was deleted", func(s string) bool { return l.sockets[s] })
+		_, err := t.withdraw(ctx, name, func(s string) bool { return l.sockets[s] }, t.cancelling("its socket was deleted"))
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
@@ -114,7 +120,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 // another socket exposes it, and those of the classes while their processor has
 // another socket.
 func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
-	l := leaving{sockets: map[string]bool{}}
+	l := leaving{sockets: map[string]bool{}, moved: map[string]model.Socket{}}
 	for _, p := range g.Plugs {
 		if p.Queue != "" {
 			l.queues = append(l.queues, socket.EdgeQueue(p))
@@ -149,7 +155,8 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 				needed[q] = true // once
 			}
 		}
-		if moved(e, all) {
+		if now, ok := moved(e, all); ok {
+			l.moved[socket.OwnQueue(e.Socket)] = now
 			continue // its calls are for it still
 		}
 		l.sockets[e.Socket.Name] = true
@@ -161,11 +168,16 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 	return l, nil
 }
 
-// moved tells whether the socket has another address at the same processor now.
-func moved(e model.Endpoint, all []model.Endpoint) bool {
-	return slices.ContainsFunc(all, func(now model.Endpoint) bool {
+// moved returns the socket as it is now, if it has another address at the same
+// processor.
+func moved(e model.Endpoint, all []model.Endpoint) (model.Socket, bool) {
+	i := slices.IndexFunc(all, func(now model.Endpoint) bool {
 		return now.Socket.Name == e.Socket.Name && now.Socket.Processor == e.Socket.Processor && socket.OwnQueue(now.Socket) != socket.OwnQueue(e.Socket)
 	})
+	if i < 0 {
+		return model.Socket{}, false
+	}
+	return all[i].Socket, true
 }
 
 func classes(e model.Endpoint) []string {
@@ -183,10 +195,13 @@ const quiet = 250 * time.Millisecond
 // those that are to be withdrawn.
 const most = 5000
 
+// action is what becomes of a call that is taken out of a queue.
+type action func(ctx context.Context, d *broker.Delivery) error
+
 // withdraw takes every call out of a queue, or those for the sockets that are
-// meant (nil: for all), and records it as cancelled, so that none of them ends
-// without a trace. It returns how many they were.
-func (t *Topology) withdraw(ctx context.Context, queue, why string, meant func(socket string) bool) (int64, error) {
+// meant (nil: for all), so that none of them ends without a trace. It returns how
+// many they were.
+func (t *Topology) withdraw(ctx context.Context, queue string, meant func(socket string) bool, act action) (int64, error) {
 	stats, err := t.broker.Inspect(ctx, queue)
 	if err != nil || stats[0].Messages == 0 {
 		return 0, err
@@ -204,7 +219,7 @@ func (t *Topology) withdraw(ctx context.Context, queue, why string, meant func(s
 	taking, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- t.broker.Consume(taking, queue, prefetch, in) }()
-	total, held, err := t.cancelAll(ctx, in, why, meant)
+	total, held, err := t.takeOut(ctx, in, meant, act)
 	stop()
 	err = errors.Join(err, <-ended)
 	for len(in) > 0 {
@@ -216,8 +231,8 @@ func (t *Topology) withdraw(ctx context.Context, queue, why string, meant func(s
 	return total, err
 }
 
-// cancelAll cancels what is meant of all that comes, and returns the rest.
-func (t *Topology) cancelAll(ctx context.Context, in <-chan *broker.Delivery, why string, meant func(string) bool) (total int64, held []*broker.Delivery, err error) {
+// takeOut acts on what is meant of all that comes, and returns the rest.
+func (t *Topology) takeOut(ctx context.Context, in <-chan *broker.Delivery, meant func(string) bool, act action) (total int64, held []*broker.Delivery, err error) {
 	for len(held) < most {
 		select {
 		case <-ctx.Done():
@@ -231,13 +246,33 @@ func (t *Topology) cancelAll(ctx context.Context, in <-chan *broker.Delivery, wh
 					continue
 				}
 			}
-			if err := t.cancel(ctx, d, why); err != nil {
+			if err := act(ctx, d); err != nil {
 				return total, held, err
 			}
 			total++
 		}
 	}
 	return total, held, fmt.Errorf("%d calls for other sockets wait in the same queue: let them run first", most)
+}
+
+// cancelling records calls as cancelled.
+func (t *Topology) cancelling(why string) action {
+	return func(ctx context.Context, d *broker.Delivery) error { return t.cancel(ctx, d, why) }
+}
+
+// sending sends calls to the queue that the socket has now.
+func (t *Topology) sending(s model.Socket) action {
+	return func(ctx context.Context, d *broker.Delivery) error {
+		env, err := socket.Decode(d.Body)
+		if err != nil {
+			return d.Dead(ctx, err.Error())
+		}
+		again := socket.Outgoing{Envelope: env, To: socket.Direct(s, env.Priority), Repeat: true}
+		if err := t.sender.Send(ctx, []socket.Outgoing{again}, nil); err != nil {
+			return err
+		}
+		return d.Ack(ctx)
+	}
 }
 
 func (t *Topology) cancel(ctx context.Context, d *broker.Delivery, why string) error {

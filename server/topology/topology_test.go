@@ -176,6 +176,28 @@ func TestAMovedSocketKeepsWhatItShares(t *testing.T) {
 	}
 }
 
+// TestCallsFollowTheirSocket: what was sent to its old address while it moved is
+// sent on, and nothing ends.
+func TestCallsFollowTheirSocket(t *testing.T) {
+	t.Parallel()
+	old, now := endpoint("p", "q", "one"), endpoint("p", "r", "one")
+	b := setup(t, old)
+	for _, id := range []string{"a", "b"} {
+		env := model.Envelope{ID: id, Tracking: "r", Socket: "one", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
+		b.check(socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: socket.Own(old.Queue, old.Socket)}}, nil))
+	}
+	b.shelf.endpoints = []model.Endpoint{now}
+	b.check(b.ApplyEndpoint(b.ctx, now))
+	b.check(b.Forget(b.ctx, Gone{Network: "default", Sockets: []model.Endpoint{old}}))
+	msgs, err := b.broker.Peek(b.ctx, "r.p.one", 10)
+	if err != nil || len(msgs) != 2 || msgs[0].ID != "a" || msgs[0].Headers[broker.HeaderRepeat] == "" {
+		t.Errorf("at its new address are %+v, %v", msgs, err)
+	}
+	if got, err := b.results.Get(b.ctx, "a", "b"); err != nil || len(got) > 0 || b.exists("q.p.one") {
+		t.Errorf("they ended as %+v, %v", got, err)
+	}
+}
+
 // TestWhatSocketsShareIsDeclaredOnce, and again when it was removed meanwhile.
 func TestWhatSocketsShareIsDeclaredOnce(t *testing.T) {
 	t.Parallel()

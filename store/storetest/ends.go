@@ -87,6 +87,30 @@ func callCancel(t *testing.T, b *bundle) {
 	equal(t, "cancelled", ids(got(b.CallsOfRun(b.ctx, "run", true, "", 10))(t)), []string{"b"})
 }
 
+// callIdle: calls that have not ended and do not run are found by their socket, and
+// by its being gone.
+func callIdle(t *testing.T, b *bundle) {
+	b.queue(t, "q")
+	b.processor(t, "p")
+	b.socket(t, "there", "p", "q", "f")
+	of := func(socket, id string, state model.State) model.Call {
+		c := record(id, state, 0)
+		c.Socket = socket
+		return c
+	}
+	late := of("gone", "h", model.Queued)
+	late.Created = *at(5)
+	must(t, b.RecordCalls(b.ctx, []model.Call{
+		of("there", "a", model.Queued), of("gone", "b", model.Queued), of("gone", "c", model.Retrying), of("gone", "d", model.Waiting),
+		of("gone", "e", model.Running), of("gone", "f", model.Dead), of("", "g", model.Queued), late,
+	}))
+	equal(t, "idle", ids(got(b.IdleCalls(b.ctx, "default", "gone", "", 10))(t)), []string{"b", "c", "d", "h"})
+	equal(t, "idle, next page", ids(got(b.IdleCalls(b.ctx, "default", "gone", "b", 2))(t)), []string{"c", "d"})
+	equal(t, "idle elsewhere", ids(got(b.IdleCalls(b.ctx, "other", "gone", "", 10))(t)), []string{})
+	equal(t, "orphans", ids(got(b.Orphans(b.ctx, *at(5), 10))(t)), []string{"b", "c", "d"})
+	equal(t, "orphans at once", len(got(b.Orphans(b.ctx, *at(5), 2))(t)), 2)
+}
+
 // joinCancel: a cancelled value meets nobody, whether it was there or comes later.
 func joinCancel(t *testing.T, b *bundle) {
 	b.arrive(t, model.JoinZip, [3]string{"a1", "one", "r1"}, [3]string{"a2", "one", "r2"})

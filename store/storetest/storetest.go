@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t testing.TB, name string) *store.Store) {
 		"Blobs":       blobs,
 		"BlobSweep":   blobSweep,
 		"CallCancel":  callCancel,
+		"CallIdle":    callIdle,
 		"JoinCancel":  joinCancel,
 		"CallOrder":   callOrder,
 		"CallStates":  callStates,
