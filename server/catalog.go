@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -8,16 +9,24 @@ import (
 
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/server/joiner"
+	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
 )
 
-// catalog finds the targets of joins, and remembers them for a moment so that
-// values that come in thousands do not each ask the database.
+// catalog finds the targets of joins, and the owners of queues, and remembers them
+// for a moment so that what comes in thousands does not each ask the database.
 type catalog struct {
 	store *store.Store
 
-	mu      sync.Mutex // guards targets
+	mu      sync.Mutex // guards the fields below
 	targets map[string]entry
+	owners  map[string]owners // by network
+}
+
+// owners are the sockets of a network by their own queues.
+type owners struct {
+	sockets map[string]string
+	until   time.Time
 }
 
 type entry struct {
@@ -29,7 +38,7 @@ type entry struct {
 const fresh = time.Second
 
 func newCatalog(s *store.Store) *catalog {
-	return &catalog{store: s, targets: map[string]entry{}}
+	return &catalog{store: s, targets: map[string]entry{}, owners: map[string]owners{}}
 }
 
 // Target returns the socket, its function, and the arguments that plugs feed.
@@ -52,6 +61,34 @@ func (c *catalog) Target(ctx context.Context, network, name string) (joiner.Targ
 	}
 	c.targets[key] = entry{target: t, until: time.Now().Add(fresh)}
 	return t, nil
+}
+
+// Owner returns the name of the socket whose own queue this is, or "".
+func (c *catalog) Owner(ctx context.Context, network, queue string) (string, error) {
+	network = cmp.Or(network, model.DefaultNetwork)
+	c.mu.Lock()
+	o := c.owners[network]
+	c.mu.Unlock()
+	if time.Now().Before(o.until) {
+		return o.sockets[queue], nil
+	}
+	o = owners{sockets: map[string]string{}, until: time.Now().Add(fresh)}
+	for cursor := ""; ; {
+		page, err := c.store.Sockets(ctx, network, store.List{Cursor: cursor, Limit: store.MaxLimit})
+		if err != nil {
+			return "", err
+		}
+		for _, s := range page.Items {
+			o.sockets[socket.OwnQueue(s)] = s.Name
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owners[network] = o
+	return o.sockets[queue], nil
 }
 
 func (c *catalog) look(ctx context.Context, network, name string) (joiner.Target, error) {

@@ -166,12 +166,13 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { return s.topology.RunMissed(ctx) })
 	}
 	if s.has(RoleRecorder) {
+		known := newCatalog(s.cfg.Store)
 		rec := recorder.New(recorder.Config{
-			Broker: s.cfg.Broker, History: s.cfg.Store, Results: s.cfg.Results, Logger: s.cfg.Logger,
+			Broker: s.cfg.Broker, History: s.cfg.Store, Results: s.cfg.Results, Owner: known.Owner, Logger: s.cfg.Logger,
 			Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) }, Fault: s.cfg.Fault,
 		})
 		join := joiner.New(joiner.Config{
-			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: newCatalog(s.cfg.Store), Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger, Fault: s.cfg.Fault,
+			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: known, Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger, Fault: s.cfg.Fault,
 		})
 		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
 		keep.Ahead(ctx) // before the first record

@@ -28,6 +28,7 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 		if err != nil {
 			env.Refs = nil // they may be what is wrong
 		}
+		env = r.own(ctx, env, d.Headers[broker.HeaderDeadQueue])
 		call := burial(env, d.Headers[broker.HeaderDeadReason], d.Headers[broker.HeaderDeadQueue], time.Now())
 		put := result.Result{Call: call.ID, State: call.State, Failure: call.Failure, Attempt: call.Attempt, Finished: *call.Finished}
 		earlier, err := r.cfg.Results.Put(ctx, resultTTL, put)
@@ -50,6 +51,26 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 			r.ack(ctx, d)
 		}
 	}
+}
+
+// own is the call that died in the queue: the socket's own one, if it has that queue
+// for itself.
+func (r *Recorder) own(ctx context.Context, env model.Envelope, queue string) model.Envelope {
+	if r.cfg.Owner == nil || env.Socket == "" {
+		return env
+	}
+	var owner string
+	err := r.persist(ctx, 1, func(ctx context.Context) (err error) {
+		owner, err = r.cfg.Owner(ctx, env.Network, queue)
+		return err
+	})
+	switch {
+	case err != nil && ctx.Err() == nil:
+		r.log.Error("it cannot be told whose queue a call died in", "call_id", env.ID, "queue", queue, "err", err)
+	case owner != "" && owner != env.Socket:
+		return socket.Copy(env, model.Socket{Object: model.Object{Name: owner}})
+	}
+	return env
 }
 
 // burial is the record of a call that the broker or a worker gave up.

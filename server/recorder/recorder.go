@@ -34,7 +34,11 @@ type Config struct {
 	// Results is told how calls in the dead letters ended, so that nobody waits
 	// for them any more.
 	Results result.Store
-	Logger  *slog.Logger
+	// Owner returns the name of the socket whose own queue this is, or "". On fanout
+	// and topic queues, what waits there is the socket's own copy of a call that may
+	// name another one. Nil: all queues are direct.
+	Owner  func(ctx context.Context, network, queue string) (socket string, err error)
+	Logger *slog.Logger
 	// Unavailable tells whether an error of History means that the database is
 	// away, and not that it refuses the record.
 	Unavailable func(error) bool

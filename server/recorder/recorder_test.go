@@ -111,7 +111,10 @@ func (b *bench) run() {
 	b.t.Helper()
 	running, stop := context.WithCancel(b.ctx)
 	done := make(chan struct{})
-	r := New(Config{Broker: b.broker, History: b.book, Results: b.results, Logger: testenv.Logger(b.t),
+	owner := func(_ context.Context, _, queue string) (string, error) {
+		return map[string]string{"q.p.t": "s", "q.p.other": "other"}[queue], nil
+	}
+	r := New(Config{Broker: b.broker, History: b.book, Results: b.results, Owner: owner, Logger: testenv.Logger(b.t),
 		Unavailable: func(err error) bool { return errors.Is(err, errAway) }})
 	go func() {
 		defer close(done)
@@ -203,8 +206,17 @@ func TestDeadLettersAreRecorded(t *testing.T) {
 	lost.Headers = map[string]string{broker.HeaderDeadReason: "its target is gone", broker.HeaderDeadQueue: "q.p.t"}
 	wrong := lost // another client's mistake is in the history, too
 	wrong.ID, wrong.Body = "wrong", []byte(`{"id":"wrong","tracking":"run","socket":"s","args":[1],"refs":[{"at":"/args/0","hash":"x","size":1}],"created":"2026-01-01T00:00:00Z"}`)
-	check(t, b.broker.Publish(b.ctx, dead, lost, wrong))
+	other := dead // the other socket's copy of a call on a fanout queue
+	other.ID, other.Body = "copy", []byte(`{"id":"shared","tracking":"run","socket":"s","created":"2026-01-01T00:00:00Z"}`)
+	other.Headers = map[string]string{broker.HeaderDeadReason: "expired", broker.HeaderDeadQueue: "q.p.other"}
+	check(t, b.broker.Publish(b.ctx, dead, lost, wrong, other))
 	b.run()
+	if c := b.has(model.DescendID("shared", "socket", "other")); c.State != model.Expired || c.Socket != "other" {
+		t.Errorf("a copy that expired is recorded as %+v", c)
+	}
+	if known, err := b.results.Get(b.ctx, "shared"); err != nil || len(known) > 0 {
+		t.Errorf("the call itself ended as %+v, %v", known, err)
+	}
 	if c := b.has("wrong"); c.State != model.Dead || len(c.Refs) > 0 || c.Failure == nil {
 		t.Errorf("a call with a bad reference is recorded as %+v", c)
 	}

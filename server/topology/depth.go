@@ -14,18 +14,20 @@ import (
 
 // names lists the broker queues that belong to a queue object: its sockets' own,
 // those of the edges that name it, and those of the classes of its sockets'
-// processors, where calls for sockets of other queue objects may wait, too.
-func (t *Topology) names(ctx context.Context, network, queue string) (names []string, on map[string]bool, err error) {
+// processors, where calls for sockets of other queue objects may wait, too. On are
+// the sockets on the queue object, owners those that queues are the own ones of.
+func (t *Topology) names(ctx context.Context, network, queue string) (names []string, on map[string]bool, owners map[string]model.Socket, err error) {
 	endpoints, err := t.objects.Endpoints(ctx, network)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	on = map[string]bool{}
+	on, owners = map[string]bool{}, map[string]model.Socket{}
 	var classes []string
 	for _, e := range endpoints {
 		if e.Queue.Name == queue {
 			on[e.Socket.Name] = true
-			names = append(names, socket.OwnQueue(e.Socket))
+			own := socket.OwnQueue(e.Socket)
+			names, owners[own] = append(names, own), e.Socket
 			classes = append(classes, socket.ClassQueues(network, e.Socket.Processor)...)
 		}
 		for _, p := range e.In {
@@ -35,12 +37,12 @@ func (t *Topology) names(ctx context.Context, network, queue string) (names []st
 		}
 	}
 	slices.Sort(classes)
-	return append(names, slices.Compact(classes)...), on, nil
+	return append(names, slices.Compact(classes)...), on, owners, nil
 }
 
 // Depth asks the broker how full the queues of a queue object are.
 func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.QueueDepth, error) {
-	names, _, err := t.names(ctx, network, queue)
+	names, _, _, err := t.names(ctx, network, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func (t *Topology) Depth(ctx context.Context, network, queue string) ([]model.Qu
 
 // Peek returns up to n messages that wait in the queues of a queue object.
 func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]client.QueuedMessage, error) {
-	names, on, err := t.names(ctx, network, queue)
+	names, on, _, err := t.names(ctx, network, queue)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +94,17 @@ func (t *Topology) Peek(ctx context.Context, network, queue string, n int) ([]cl
 // Purge ends the calls that wait in the queues of a queue object as cancelled,
 // and tells how many they were.
 func (t *Topology) Purge(ctx context.Context, network, queue string) (int64, error) {
-	names, on, err := t.names(ctx, network, queue)
+	names, on, owners, err := t.names(ctx, network, queue)
 	if err != nil {
 		return 0, err
 	}
 	var total int64
 	for _, name := range names {
-		n, err := t.withdraw(ctx, name, func(s string) bool { return on[s] }, t.cancelling("its queue was purged"))
+		from := source{queue: name, owner: owners[name]}
+		if socket.InClass(name) {
+			from.meant = on
+		}
+		n, err := t.withdraw(ctx, from, t.cancelling("its queue was purged"))
 		total += n
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return total, fmt.Errorf("purge queue %s: %w", name, err)

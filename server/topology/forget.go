@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
-	"github.com/elasticcode/flow/result"
 	"github.com/elasticcode/flow/socket"
 )
 
@@ -24,7 +22,8 @@ type Gone struct {
 // leaving is what Gone means on the broker.
 type leaving struct {
 	queues []string                // that go
-	moved  map[string]model.Socket // by such a queue: the socket that has another one now
+	owners map[string]model.Socket // by queue: whose own it is
+	moved  map[string]model.Socket // the same: the socket as it is now, if it has another one
 	// shared are class queues that stay, since their processors have other
 	// sockets; calls in them for the sockets named here go.
 	shared  []string
@@ -94,7 +93,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 		if s, ok := l.moved[name]; ok {
 			act = t.sending(s)
 		}
-		if _, err := t.withdraw(ctx, name, nil, act); err != nil && !errors.Is(err, broker.ErrNotFound) {
+		if _, err := t.withdraw(ctx, source{queue: name, owner: l.owners[name]}, act); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
 		gone.Queues = append(gone.Queues, broker.Queue{Name: name})
@@ -108,7 +107,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	// What is not found in the shared ones is passed on by a worker to the
 	// socket's own queue, which is gone by now, and so to the dead letters.
 	for _, name := range l.shared {
-		_, err := t.withdraw(ctx, name, func(s string) bool { return l.sockets[s] }, t.cancelling("its socket was deleted"))
+		_, err := t.withdraw(ctx, source{queue: name, meant: l.sockets}, t.cancelling("its socket was deleted"))
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return err
 		}
@@ -120,7 +119,7 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 // another socket exposes it, and those of the classes while their processor has
 // another socket.
 func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
-	l := leaving{sockets: map[string]bool{}, moved: map[string]model.Socket{}}
+	l := leaving{sockets: map[string]bool{}, owners: map[string]model.Socket{}, moved: map[string]model.Socket{}}
 	for _, p := range g.Plugs {
 		if p.Queue != "" {
 			l.queues = append(l.queues, socket.EdgeQueue(p))
@@ -148,7 +147,9 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 		}
 	}
 	for _, e := range g.Sockets {
-		l.queues = append(l.queues, socket.OwnQueue(e.Socket))
+		own := socket.OwnQueue(e.Socket)
+		l.queues = append(l.queues, own)
+		l.owners[own] = e.Socket
 		for _, q := range append(classes(e), shared(e)) {
 			if !needed[q] {
 				l.queues = append(l.queues, q)
@@ -156,7 +157,7 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 			}
 		}
 		if now, ok := moved(e, all); ok {
-			l.moved[socket.OwnQueue(e.Socket)] = now
+			l.moved[own] = now
 			continue // its calls are for it still
 		}
 		l.sockets[e.Socket.Name] = true
@@ -187,112 +188,3 @@ func classes(e model.Endpoint) []string {
 func shared(e model.Endpoint) string {
 	return socket.SharedQueue(e.Socket.Network, e.Module, e.Socket.Task)
 }
-
-// quiet is how long a queue has to give nothing before it counts as empty.
-const quiet = 250 * time.Millisecond
-
-// most is how many calls for other sockets withdraw holds while it looks for
-// those that are to be withdrawn.
-const most = 5000
-
-// action is what becomes of a call that is taken out of a queue.
-type action func(ctx context.Context, d *broker.Delivery) error
-
-// withdraw takes every call out of a queue, or those for the sockets that are
-// meant (nil: for all), so that none of them ends without a trace. It returns how
-// many they were.
-func (t *Topology) withdraw(ctx context.Context, queue string, meant func(socket string) bool, act action) (int64, error) {
-	stats, err := t.broker.Inspect(ctx, queue)
-	if err != nil || stats[0].Messages == 0 {
-		return 0, err
-	}
-	if !socket.InClass(queue) {
-		meant = nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	in := make(chan *broker.Delivery, 256)
-	prefetch := cap(in)
-	if meant != nil {
-		prefetch = most
-	}
-	taking, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- t.broker.Consume(taking, queue, prefetch, in) }()
-	total, held, err := t.takeOut(ctx, in, meant, act)
-	stop()
-	err = errors.Join(err, <-ended)
-	for len(in) > 0 {
-		held = append(held, <-in)
-	}
-	for _, d := range held {
-		_ = d.Release(ctx) // it comes back by itself otherwise
-	}
-	return total, err
-}
-
-// takeOut acts on what is meant of all that comes, and returns the rest.
-func (t *Topology) takeOut(ctx context.Context, in <-chan *broker.Delivery, meant func(string) bool, act action) (total int64, held []*broker.Delivery, err error) {
-	for len(held) < most {
-		select {
-		case <-ctx.Done():
-			return total, held, ctx.Err()
-		case <-time.After(quiet):
-			return total, held, nil
-		case d := <-in:
-			if meant != nil {
-				if env, err := socket.Decode(d.Body); err != nil || !meant(env.Socket) {
-					held = append(held, d)
-					continue
-				}
-			}
-			if err := act(ctx, d); err != nil {
-				return total, held, err
-			}
-			total++
-		}
-	}
-	return total, held, fmt.Errorf("%d calls for other sockets wait in the same queue: let them run first", most)
-}
-
-// cancelling records calls as cancelled.
-func (t *Topology) cancelling(why string) action {
-	return func(ctx context.Context, d *broker.Delivery) error { return t.cancel(ctx, d, why) }
-}
-
-// sending sends calls to the queue that the socket has now.
-func (t *Topology) sending(s model.Socket) action {
-	return func(ctx context.Context, d *broker.Delivery) error {
-		env, err := socket.Decode(d.Body)
-		if err != nil {
-			return d.Dead(ctx, err.Error())
-		}
-		again := socket.Outgoing{Envelope: env, To: socket.Direct(s, env.Priority), Repeat: true}
-		if err := t.sender.Send(ctx, []socket.Outgoing{again}, nil); err != nil {
-			return err
-		}
-		return d.Ack(ctx)
-	}
-}
-
-func (t *Topology) cancel(ctx context.Context, d *broker.Delivery, why string) error {
-	env, err := socket.Decode(d.Body)
-	if err != nil {
-		return d.Dead(ctx, err.Error())
-	}
-	now := time.Now().UTC()
-	c := env.Call(model.Cancelled)
-	c.Finished = &now
-	c.Failure = &model.Failure{Error: model.FailureCancelled, Message: "the call was withdrawn: " + why, Permanent: true}
-	c.Events = []model.Event{{Name: "cancelled", Time: now, Note: c.Failure.Message}}
-	if _, err := t.results.Put(ctx, resultTTL, result.Result{Call: c.ID, State: c.State, Failure: c.Failure, Finished: now}); err != nil {
-		return err
-	}
-	if err := t.sender.Send(ctx, nil, []model.Call{c}); err != nil {
-		return err
-	}
-	return d.Ack(ctx)
-}
-
-// resultTTL is how long the outcome of a withdrawn call is kept for those who wait.
-const resultTTL = 24 * time.Hour

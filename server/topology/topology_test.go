@@ -15,6 +15,7 @@ import (
 	"github.com/elasticcode/flow/broker/jetstream"
 	"github.com/elasticcode/flow/internal/testenv"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/result"
 	resultnats "github.com/elasticcode/flow/result/nats"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/stack/natsd"
@@ -195,6 +196,41 @@ func TestCallsFollowTheirSocket(t *testing.T) {
 	}
 	if got, err := b.results.Get(b.ctx, "a", "b"); err != nil || len(got) > 0 || b.exists("q.p.one") {
 		t.Errorf("they ended as %+v, %v", got, err)
+	}
+}
+
+// TestCopiesGoWithTheirOwnSocket: a call to a fanout queue is one of each socket
+// there; where one of these goes, the others stay.
+func TestCopiesGoWithTheirOwnSocket(t *testing.T) {
+	t.Parallel()
+	one, two := endpoint("p", "q", "one"), endpoint("p", "q", "two")
+	one.Queue.Type, two.Queue.Type = model.Fanout, model.Fanout
+	b := setup(t, one, two)
+	const n = 600
+	calls := make([]socket.Outgoing, n)
+	for i := range calls {
+		env := model.Envelope{ID: fmt.Sprint(i), Tracking: "r", Socket: "one", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
+		calls[i] = socket.Outgoing{Envelope: env, To: socket.Own(one.Queue, one.Socket)}
+	}
+	b.check(socket.NewSender(b.broker).Send(b.ctx, calls, nil))
+	copied := socket.Copy(calls[7].Envelope, two.Socket).ID
+	_, err := b.results.Put(b.ctx, time.Hour, result.Result{Call: copied, State: model.Succeeded})
+	b.check(err)
+	b.shelf.endpoints = []model.Endpoint{one}
+	b.check(b.Forget(b.ctx, Gone{Network: "default", Sockets: []model.Endpoint{two}}))
+	stats, err := b.broker.Inspect(b.ctx, "q.p.one", socket.Records)
+	if err != nil || stats[0].Messages != n || stats[1].Messages == 0 || stats[1].Messages > n/10 {
+		t.Errorf("waiting at the other socket, and recorded: %+v, %v", stats, err)
+	}
+	got, err := b.results.Get(b.ctx, "7", "8", copied, socket.Copy(calls[8].Envelope, two.Socket).ID)
+	if err != nil || len(got) != 2 || got[copied].State != model.Succeeded {
+		t.Errorf("ended are %+v, %v", got, err)
+	}
+	if total, err := b.Purge(b.ctx, "default", "q"); err != nil || total != n {
+		t.Errorf("%d purged, %v", total, err)
+	}
+	if got, err := b.results.Get(b.ctx, "7"); err != nil || got["7"].State != model.Cancelled {
+		t.Errorf("ended are %+v, %v", got, err)
 	}
 }
 
