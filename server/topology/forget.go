@@ -158,7 +158,9 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 		}
 		if now, ok := moved(e, all); ok {
 			l.moved[own] = now
-			continue // its calls are for it still
+			if now.Processor == e.Socket.Processor {
+				continue // what the classes have is for it still
+			}
 		}
 		l.sockets[e.Socket.Name] = true
 		l.shared = append(l.shared, classes(e)...)
@@ -169,11 +171,10 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 	return l, nil
 }
 
-// moved returns the socket as it is now, if it has another address at the same
-// processor.
+// moved returns the socket as it is now, if it has another address.
 func moved(e model.Endpoint, all []model.Endpoint) (model.Socket, bool) {
 	i := slices.IndexFunc(all, func(now model.Endpoint) bool {
-		return now.Socket.Name == e.Socket.Name && now.Socket.Processor == e.Socket.Processor && socket.OwnQueue(now.Socket) != socket.OwnQueue(e.Socket)
+		return now.Socket.Name == e.Socket.Name && socket.OwnQueue(now.Socket) != socket.OwnQueue(e.Socket)
 	})
 	if i < 0 {
 		return model.Socket{}, false
