@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sort"
 	"sync"
@@ -61,10 +62,13 @@ func (c *crew) accepts(as model.Assignment) bool {
 func (c *crew) set(as model.Assignment) {
 	c.mu.Lock()
 	c.as = as
-	for _, s := range c.slots { // before the next question for a plan says that this one is known
-		s.worker.Set(as.Sockets)
-	}
+	slots := maps.Clone(c.slots)
 	c.mu.Unlock()
+	var told sync.WaitGroup // before the next question for a plan says that this one is known
+	for _, s := range slots {
+		told.Go(func() { s.worker.Set(as.Sockets) })
+	}
+	told.Wait()
 	select {
 	case c.changed <- struct{}{}:
 	default:

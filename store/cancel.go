@@ -75,27 +75,25 @@ func (s *Store) CallsOfRun(ctx context.Context, tracking string, cancelled bool,
 	return out, s.fail(ctx, "list the calls of a run", err)
 }
 
-// idle are the states of calls that have not ended and do not run.
-var idle = []string{string(model.Queued), string(model.Retrying), string(model.Waiting)}
-
-// IdleCalls returns calls of a socket that have not ended and do not run, in the order
-// of their ids, beginning after one; without their values, logs and events.
-func (s *Store) IdleCalls(ctx context.Context, network, socket, after string, limit int) ([]model.Call, error) {
-	return s.idleCalls(ctx, limit, "network = ? AND socket = ? AND call_id > ?", network, socket, after)
+// UnfinishedCalls returns calls of a socket that have not ended, in the order of their
+// ids, beginning after one; without their values, logs and events.
+func (s *Store) UnfinishedCalls(ctx context.Context, network, socket, after string, limit int) ([]model.Call, error) {
+	return s.unfinishedCalls(ctx, limit, "network = ? AND socket = ? AND call_id > ?", network, socket, after)
 }
 
 // Orphans returns such calls of sockets that do not exist, made before the time.
 func (s *Store) Orphans(ctx context.Context, before time.Time, limit int) ([]model.Call, error) {
-	return s.idleCalls(ctx, limit, `socket <> '' AND created < ? AND NOT EXISTS (
+	return s.unfinishedCalls(ctx, limit, `socket <> '' AND created < ? AND NOT EXISTS (
 		SELECT 1 FROM sockets WHERE sockets.network = call_states.network AND sockets.name = call_states.socket)`, stamp(before))
 }
 
-func (s *Store) idleCalls(ctx context.Context, limit int, where string, args ...any) ([]model.Call, error) {
+func (s *Store) unfinishedCalls(ctx context.Context, limit int, where string, args ...any) ([]model.Call, error) {
 	var ids []string
+	states := slices.DeleteFunc(model.States(), model.State.Terminal)
 	q := s.read.WithContext(ctx).Session(&gorm.Session{})
-	err := q.Model(&stateRow{}).Where("state IN ?", idle).Where(where, args...).Order("call_id").Limit(limit).Pluck("call_id", &ids).Error
+	err := q.Model(&stateRow{}).Where("state IN ?", states).Where(where, args...).Order("call_id").Limit(limit).Pluck("call_id", &ids).Error
 	if err != nil || len(ids) == 0 {
-		return nil, s.fail(ctx, "look for calls that do not run", err)
+		return nil, s.fail(ctx, "look for unfinished calls", err)
 	}
 	var out []model.Call
 	all := q.Model(&callRow{}).Omit("args", "kwargs", "result").Where("id IN ? AND progress < ?", ids, ended).Order("id")
@@ -104,7 +102,7 @@ func (s *Store) idleCalls(ctx context.Context, limit int, where string, args ...
 		out = append(out, c)
 		return true, err
 	})
-	return out, s.fail(ctx, "read calls that do not run", err)
+	return out, s.fail(ctx, "read unfinished calls", err)
 }
 
 // WithdrawArrivals takes values that wait for others out of their joins: those

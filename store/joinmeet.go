@@ -30,13 +30,16 @@ func openAt(tx *gorm.DB, a Arrival) *gorm.DB {
 		Where("network = ? AND socket = ? AND settled IS NULL", a.Network, a.Socket).Order("seq")
 }
 
-// meetZip lets the k-th value of each argument meet. As nothing could meet
-// before, no more sets than there are new arrivals can be complete.
+// catchUp is how many sets more than there are new arrivals can become complete
+// together: those that waited under another policy.
+const catchUp = 32
+
+// meetZip lets the k-th value of each argument meet.
 func meetZip(tx *gorm.DB, a Arrival, arrived int) (meeting, error) {
 	waiting := map[string][]arrivalRow{}
 	for _, need := range a.Needs {
 		var rows []arrivalRow
-		if err := openAt(tx, a).Where("argument = ?", need).Limit(arrived).Find(&rows).Error; err != nil {
+		if err := openAt(tx, a).Where("argument = ?", need).Limit(arrived + catchUp).Find(&rows).Error; err != nil {
 			return meeting{}, err
 		}
 		if len(rows) == 0 {

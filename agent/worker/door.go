@@ -122,6 +122,19 @@ func (s *session) reopen(taking context.Context) {
 	}
 	s.doors.vacateAll()
 	s.hand(taking, run, ended)
+	if len(news.heard) > 0 {
+		s.flush(taking)
+	}
+	for _, heard := range news.heard {
+		close(heard)
+	}
+}
+
+// flush takes what was delivered already: calls that no endpoint is for go back.
+func (s *session) flush(taking context.Context) {
+	for in := s.receiver.Deliveries(); len(in) > 0; {
+		s.admit(taking, gather(<-in, in))
+	}
 }
 
 // enter lets as many calls through a door as get a pass.

@@ -33,6 +33,7 @@ type doorNews struct {
 	freed   map[string]bool // rooms that a call of this session has left, or anybody who had a place
 	idle    bool            // a long run has ended
 	changed bool            // the endpoints have
+	heard   []chan struct{} // to be closed when calls that no endpoint is for have been given back
 }
 
 // door is where the calls of one socket wait. Used by intake only.

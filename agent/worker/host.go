@@ -85,6 +85,9 @@ func (h *host) run() error {
 			h.sentence(v)
 		case <-renew.C:
 			h.renew()
+		case heard := <-h.s.changes:
+			h.giveUp(h.waiting.trim(h.s.owned))
+			close(heard)
 		case <-h.s.kill.Done():
 			h.s.proc.Kill()
 			for range replies { // until it is gone

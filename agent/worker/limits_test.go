@@ -361,6 +361,49 @@ func TestCancelledWhileItWaits(t *testing.T) {
 	}
 }
 
+// TestSetGivesBack: when a worker has been told its sockets, nothing of one that it
+// has no more is left in its hands, but for what runs.
+func TestSetGivesBack(t *testing.T) {
+	t.Parallel()
+	for what, change := range map[string]func(*model.Socket){
+		"at the door": func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} }, "behind a call": func(*model.Socket) {},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			release := make(chan struct{})
+			b := setup(t, func(processor.Invocation) (any, *model.Failure) { <-release; return 1, nil }, change)
+			b.start("1", nil)
+			const n = 6
+			for i := range n {
+				b.send(fmt.Sprint(i), i)
+			}
+			b.eventually("one runs", func() bool {
+				runs := 0
+				for i := range n {
+					runs += b.program.runs(fmt.Sprint(i))
+				}
+				return runs == 1
+			})
+			b.workers[0].Set(b.endpoints[1:])
+			granted := 0
+			for i := range n {
+				claims, err := b.results.Claim(b.ctx, "somebody else", time.Minute, fmt.Sprint(i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if claims[0].Granted {
+					granted++
+				}
+			}
+			if granted != n-1 {
+				t.Errorf("%d of %d calls are free", granted, n)
+			}
+			close(release)
+			b.eventually("it has ended", func() bool { return b.left() == n-1 })
+		})
+	}
+}
+
 func TestQueueTimeout(t *testing.T) {
 	t.Parallel()
 	b := setup(t, echo, func(s *model.Socket) { s.QueueTimeoutMS, s.MaxRunning = 60_000, 1 })

@@ -51,6 +51,9 @@ type session struct {
 
 	doubted time.Time // when it was said last that repeats are put back; used by intake only
 
+	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
+	over    chan struct{}      // closed at the end of the session
+
 	stop context.CancelFunc // take no more
 	kill context.Context    // abandon
 }
@@ -64,7 +67,9 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
 		inflight: map[string]int{}, orphans: map[string]map[string]bool{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
+		changes: make(chan chan struct{}), over: make(chan struct{}),
 	}
+	defer close(s.over)
 	s.doors = newDoors(s)
 	w.enter(s)
 	defer w.leave()
@@ -99,6 +104,42 @@ func (w *Worker) leave() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.session = nil
+}
+
+// disowning is how long Set waits at most until calls are given back.
+const disowning = time.Second
+
+// disown has intake and host give back the calls that no endpoint is for any more.
+func (s *session) disown() {
+	ctx, cancel := context.WithTimeout(s.kill, disowning)
+	defer cancel()
+	heard := make(chan struct{})
+	s.doors.tell(func(n *doorNews) { n.changed, n.heard = true, append(n.heard, heard) })
+	select {
+	case <-heard:
+	case <-s.over:
+		return
+	case <-ctx.Done():
+		return
+	}
+	heard = make(chan struct{})
+	select {
+	case s.changes <- heard:
+	case <-s.over:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-heard:
+	case <-s.over:
+	case <-ctx.Done():
+	}
+}
+
+// owned tells whether there is an endpoint for the call still.
+func (s *session) owned(j *job) bool {
+	return s.receiver.Endpoint(j.Delivery.Queue, j.Endpoint.Socket.Name) != nil
 }
 
 // settling is the context for finishing work: it outlives the wish to stop, and

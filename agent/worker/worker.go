@@ -97,14 +97,19 @@ func New(cfg Config) *Worker {
 	}
 }
 
-// Set changes the sockets whose calls the worker takes, and their limits.
+// Set changes the sockets whose calls the worker takes, and their limits. When it
+// returns, calls of others that have not begun are back in their queues, which may
+// be deleted then; it waits for that a moment at most.
 func (w *Worker) Set(endpoints []model.Endpoint) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.endpoints = endpoints
-	if w.session != nil {
-		w.session.receiver.Set(endpoints)
-		w.session.doors.tell(func(n *doorNews) { n.changed = true })
+	s := w.session
+	if s != nil {
+		s.receiver.Set(endpoints)
+	}
+	w.mu.Unlock()
+	if s != nil {
+		s.disown()
 	}
 }
 

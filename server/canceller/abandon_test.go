@@ -37,7 +37,7 @@ func TestAbandon(t *testing.T) {
 	for id, state := range map[string]model.State{"queued": model.Queued, "again": model.Retrying, "begun": model.Queued, "runs": model.Running, "done": model.Queued} {
 		told(t, s, id, state)
 	}
-	m.held = map[string]bool{"begun": true}
+	m.held = map[string]bool{"begun": true, "runs": true}
 	m.known["done"] = result.Result{Call: "done", State: model.Succeeded}
 	if err := w.Abandon(ctx, "default", "s"); err != nil {
 		t.Fatal(err)
@@ -49,8 +49,19 @@ func TestAbandon(t *testing.T) {
 	if err := w.once(ctx); err != nil {
 		t.Fatal(err)
 	}
+	if c, err := s.Call(ctx, "begun"); err != nil || c.State != model.Queued {
+		t.Errorf("a call that somebody has is %s, %v", c.State, err)
+	}
+	m.held = map[string]bool{"runs": true} // the other was given back, and the queue is gone
+	if err := w.once(ctx); err != nil || len(w.Canceller.held) != 1 {
+		t.Fatal(w.Canceller.held, err)
+	}
+	told(t, s, "runs", model.Succeeded)
+	if err := w.once(ctx); err != nil || len(w.Canceller.held) > 0 {
+		t.Fatal(w.Canceller.held, err)
+	}
 	for id, want := range map[string]model.State{
-		"queued": model.Cancelled, "again": model.Cancelled, "begun": model.Queued, "runs": model.Running, "done": model.Queued, "early": model.Cancelled,
+		"queued": model.Cancelled, "again": model.Cancelled, "begun": model.Cancelled, "runs": model.Succeeded, "done": model.Queued, "early": model.Cancelled,
 	} {
 		c, err := s.Call(ctx, id)
 		if err != nil || c.State != want {

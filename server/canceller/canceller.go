@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -36,7 +37,7 @@ type history interface {
 	PruneCancels(ctx context.Context, before time.Time) error
 	WithdrawArrivals(ctx context.Context, network, socket string, ids ...string) error
 	WithdrawRun(ctx context.Context, tracking string) error
-	IdleCalls(ctx context.Context, network, socket, after string, limit int) ([]model.Call, error)
+	UnfinishedCalls(ctx context.Context, network, socket, after string, limit int) ([]model.Call, error)
 	Orphans(ctx context.Context, before time.Time, limit int) ([]model.Call, error)
 }
 
@@ -51,6 +52,9 @@ type Config struct {
 type Canceller struct {
 	cfg Config
 	log *slog.Logger
+
+	mu   sync.Mutex           // guards held
+	held map[string]time.Time // calls of deleted sockets that somebody had claimed, and since when that is known
 }
 
 // Keep is how long it is remembered that something was cancelled: no copy of a
@@ -62,7 +66,7 @@ const atOnce = 500
 
 // New returns a canceller.
 func New(cfg Config) *Canceller {
-	return &Canceller{cfg: cfg, log: cfg.Logger.With("component", "canceller")}
+	return &Canceller{cfg: cfg, log: cfg.Logger.With("component", "canceller"), held: map[string]time.Time{}}
 }
 
 // Cancel ends a call. One that is cancelled already is no error; one that has

@@ -21,9 +21,6 @@ const (
 	lookEvery = 5 * time.Second
 	// witness is the id of a result that is only there to be missed.
 	witness = "cancels/witness"
-	// orphanAge is how old a call is at least that is ended because its socket is
-	// not there any more: the history may know of its running a moment later.
-	orphanAge = time.Minute
 )
 
 // sweep is the state of Run.
@@ -68,10 +65,13 @@ func (s *sweep) once(ctx context.Context) error {
 		}
 		s.pruned = now
 	}
+	if err := s.orphans(ctx, now); err != nil {
+		return err
+	}
 	if now.After(s.orphan) {
 		orphans, err := s.cfg.History.Orphans(ctx, now.Add(-orphanAge), atOnce)
 		if err == nil {
-			err = s.abandon(ctx, orphans)
+			_, err = s.abandon(ctx, orphans)
 		}
 		if err != nil {
 			return err

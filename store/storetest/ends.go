@@ -87,9 +87,9 @@ func callCancel(t *testing.T, b *bundle) {
 	equal(t, "cancelled", ids(got(b.CallsOfRun(b.ctx, "run", true, "", 10))(t)), []string{"b"})
 }
 
-// callIdle: calls that have not ended and do not run are found by their socket, and
-// by its being gone.
-func callIdle(t *testing.T, b *bundle) {
+// callUnfinished: calls that have not ended are found by their socket, and by its
+// being gone.
+func callUnfinished(t *testing.T, b *bundle) {
 	b.queue(t, "q")
 	b.processor(t, "p")
 	b.socket(t, "there", "p", "q", "f")
@@ -104,11 +104,19 @@ func callIdle(t *testing.T, b *bundle) {
 		of("there", "a", model.Queued), of("gone", "b", model.Queued), of("gone", "c", model.Retrying), of("gone", "d", model.Waiting),
 		of("gone", "e", model.Running), of("gone", "f", model.Dead), of("", "g", model.Queued), late,
 	}))
-	equal(t, "idle", ids(got(b.IdleCalls(b.ctx, "default", "gone", "", 10))(t)), []string{"b", "c", "d", "h"})
-	equal(t, "idle, next page", ids(got(b.IdleCalls(b.ctx, "default", "gone", "b", 2))(t)), []string{"c", "d"})
-	equal(t, "idle elsewhere", ids(got(b.IdleCalls(b.ctx, "other", "gone", "", 10))(t)), []string{})
-	equal(t, "orphans", ids(got(b.Orphans(b.ctx, *at(5), 10))(t)), []string{"b", "c", "d"})
+	equal(t, "unfinished", ids(got(b.UnfinishedCalls(b.ctx, "default", "gone", "", 10))(t)), []string{"b", "c", "d", "e", "h"})
+	equal(t, "unfinished, next page", ids(got(b.UnfinishedCalls(b.ctx, "default", "gone", "b", 2))(t)), []string{"c", "d"})
+	equal(t, "unfinished elsewhere", ids(got(b.UnfinishedCalls(b.ctx, "other", "gone", "", 10))(t)), []string{})
+	equal(t, "orphans", ids(got(b.Orphans(b.ctx, *at(5), 10))(t)), []string{"b", "c", "d", "e"})
 	equal(t, "orphans at once", len(got(b.Orphans(b.ctx, *at(5), 2))(t)), 2)
+}
+
+// joinPolicy: what waited for values of its own run meets any when the policy has
+// become zip.
+func joinPolicy(t *testing.T, b *bundle) {
+	equal(t, "fired in runs", b.arrive(t, model.JoinRun, [3]string{"a1", "one", "r1"}, [3]string{"a2", "one", "r2"}, [3]string{"b1", "two", "r3"}, [3]string{"b2", "two", "r4"}),
+		[][]string{{}, {}, {}, {}})
+	equal(t, "fired at the next arrival", b.arrive(t, model.JoinZip, [3]string{"b3", "two", "r5"}), [][]string{{"a1+b1", "a2+b2"}})
 }
 
 // joinCancel: a cancelled value meets nobody, whether it was there or comes later.
