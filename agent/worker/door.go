@@ -132,8 +132,11 @@ func (s *session) reopen(taking context.Context) {
 
 // flush takes what was delivered already: calls that no endpoint is for go back.
 func (s *session) flush(taking context.Context) {
-	for in := s.receiver.Deliveries(); len(in) > 0; {
-		s.admit(taking, gather(<-in, in))
+	in := s.receiver.Deliveries()
+	for n := len(in); n > 0; { // more may come all the time
+		batch := gather(<-in, in)
+		s.admit(taking, batch)
+		n -= len(batch)
 	}
 }
 

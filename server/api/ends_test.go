@@ -158,6 +158,28 @@ func TestWithdrawAndDrop(t *testing.T) {
 	}
 }
 
+// TestDeleteSocketWithCallsAside: calls that are not in a queue keep a socket, too, and go
+// with it.
+func TestDeleteSocketWithCallsAside(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.system(t)
+	ctx := testenv.Context(t, time.Minute)
+	b.ended(t, "again", model.Retrying)
+	b.ended(t, "joins", model.Waiting)
+	b.ended(t, "runs", model.Running)
+	b.results.held = map[string]string{"runs": "a worker"}
+	wants(t, b.c.Sockets().Delete(ctx, "sample.do_this"), client.CodeConflict, "at least 2 calls", "--force")
+	if err := b.c.Sockets().ForceDelete(ctx, "sample.do_this"); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]model.State{"again": model.Cancelled, "joins": model.Cancelled, "runs": model.Running} {
+		if got := b.state(t, id); got != want {
+			t.Errorf("call %s is %s, want %s", id, got, want)
+		}
+	}
+}
+
 // TestSubmitTogether: one id is one call, also when it comes many times at once.
 func TestSubmitTogether(t *testing.T) {
 	t.Parallel()

@@ -168,18 +168,21 @@ func (a *API) movable(ctx context.Context, old, next model.Endpoint) error {
 	return nil
 }
 
-// drained returns a conflict when calls wait in queues that are to be removed.
-func (a *API) drained(ctx context.Context, g Gone, what string) error {
+// drained returns a conflict when calls wait in queues that are to be removed, or for
+// another attempt, or are in one of the states.
+func (a *API) drained(ctx context.Context, g Gone, what string, states ...model.State) error {
 	n, err := a.cfg.Topology.Waiting(ctx, g)
 	if err != nil {
 		return fmt.Errorf("count the calls that wait at %s: %w", what, err)
 	}
-	for _, e := range g.Sockets { // the broker has these aside until they are due
-		again, err := a.cfg.Store.Calls(ctx, store.CallFilter{Network: g.Network, Socket: e.Socket.Name, State: model.Retrying, List: store.List{Limit: 1}})
-		if err != nil {
-			return err
+	for _, e := range g.Sockets {
+		for _, state := range append(states, model.Retrying) { // the broker has these aside until they are due
+			more, err := a.cfg.Store.Calls(ctx, store.CallFilter{Network: g.Network, Socket: e.Socket.Name, State: state, List: store.List{Limit: 1}})
+			if err != nil {
+				return err
+			}
+			n += more.Total
 		}
-		n += again.Total
 	}
 	if n == 0 {
 		return nil
@@ -230,7 +233,7 @@ func (a *API) deleteSocket(ctx context.Context, in *deletion) (*struct{}, error)
 	}
 	gone := Gone{Network: s.Network, Sockets: []model.Endpoint{e}}
 	if !in.Force {
-		if err := a.drained(ctx, gone, "socket "+s.Name); err != nil {
+		if err := a.drained(ctx, gone, "socket "+s.Name, model.Waiting); err != nil {
 			return nil, err
 		}
 	}

@@ -22,7 +22,7 @@ const (
 	// heldFor is how long it is looked whether who had claimed a call of a deleted
 	// socket has let go of it, and heldMost how many such calls there are at most.
 	heldFor  = time.Hour
-	heldMost = 10_000
+	heldMost = 1000
 )
 
 // Abandon ends the calls of a socket that was deleted, but for those that run. Run
@@ -53,9 +53,9 @@ func (c *Canceller) hold(ids []string, now time.Time) {
 	}
 }
 
-// orphans ends calls of deleted sockets that were claimed when these went, and are
-// not any more.
-func (c *Canceller) orphans(ctx context.Context, now time.Time) error {
+// letGo ends calls of deleted sockets that were claimed when these went, and are not
+// any more.
+func (c *Canceller) letGo(ctx context.Context, now time.Time) error {
 	c.mu.Lock()
 	maps.DeleteFunc(c.held, func(_ string, since time.Time) bool { return now.Sub(since) > heldFor })
 	ids := slices.Sorted(maps.Keys(c.held))

@@ -53,10 +53,12 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("a call that somebody has is %s, %v", c.State, err)
 	}
 	m.held = map[string]bool{"runs": true} // the other was given back, and the queue is gone
+	w.looked = time.Time{}
 	if err := w.once(ctx); err != nil || len(w.Canceller.held) != 1 {
 		t.Fatal(w.Canceller.held, err)
 	}
 	told(t, s, "runs", model.Succeeded)
+	w.looked = time.Time{}
 	if err := w.once(ctx); err != nil || len(w.Canceller.held) > 0 {
 		t.Fatal(w.Canceller.held, err)
 	}

@@ -17,7 +17,7 @@ const (
 	// which calls that were in flight are recorded.
 	restless = 10 * time.Minute
 	// lookEvery is how often it is looked whether the result store has lost what
-	// it knew.
+	// it knew, and who had calls of deleted sockets has let go of them.
 	lookEvery = 5 * time.Second
 	// witness is the id of a result that is only there to be missed.
 	witness = "cancels/witness"
@@ -57,6 +57,9 @@ func (s *sweep) once(ctx context.Context) error {
 		if err := s.remind(ctx); err != nil {
 			return err
 		}
+		if err := s.letGo(ctx, now); err != nil {
+			return err
+		}
 		s.looked = now
 	}
 	if now.Sub(s.pruned) >= time.Hour {
@@ -64,9 +67,6 @@ func (s *sweep) once(ctx context.Context) error {
 			return err
 		}
 		s.pruned = now
-	}
-	if err := s.orphans(ctx, now); err != nil {
-		return err
 	}
 	if now.After(s.orphan) {
 		orphans, err := s.cfg.History.Orphans(ctx, now.Add(-orphanAge), atOnce)
