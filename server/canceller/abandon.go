@@ -35,10 +35,15 @@ func (c *Canceller) Abandon(ctx context.Context, network, socket string) error {
 		}
 		after = calls[len(calls)-1].ID
 		held, err := c.abandon(ctx, calls)
+		if err != nil { // Run tries again
+			for _, call := range calls {
+				held = append(held, call.ID)
+			}
+		}
+		c.hold(held, time.Now())
 		if err != nil {
 			return err
 		}
-		c.hold(held, time.Now())
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 func (m *memory) Claim(_ context.Context, _ string, _ time.Duration, calls ...string) ([]result.Claim, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.away != nil {
+		return nil, m.away
+	}
 	out := make([]result.Claim, len(calls))
 	for i, id := range calls {
 		r, there := m.known[id]
@@ -26,6 +29,25 @@ func (m *memory) Claim(_ context.Context, _ string, _ time.Duration, calls ...st
 		}
 	}
 	return out, nil
+}
+
+// TestAbandonWhileResultsAreAway: what could not be ended is ended when they are back.
+func TestAbandonWhileResultsAreAway(t *testing.T) {
+	t.Parallel()
+	w, s, m := setup(t)
+	ctx := testenv.Context(t, time.Minute)
+	told(t, s, "a", model.Queued)
+	m.away = result.ErrUnavailable
+	if err := w.Abandon(ctx, "default", "s"); err == nil {
+		t.Fatal("nobody is told that calls are left")
+	}
+	m.away = nil
+	if err := w.once(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.Call(ctx, "a"); err != nil || c.State != model.Cancelled {
+		t.Errorf("the call is %s, %v", c.State, err)
+	}
 }
 
 // TestAbandon: the calls of a deleted socket end, but for those that run or have

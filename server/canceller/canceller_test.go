@@ -20,6 +20,7 @@ type memory struct {
 	mu           sync.Mutex
 	known        map[string]result.Result
 	held         map[string]bool // somebody runs them
+	away         error           // the answer to claims
 }
 
 func (m *memory) Put(_ context.Context, _ time.Duration, results ...result.Result) (earlier []result.Result, err error) {

@@ -114,8 +114,9 @@ func TestAppendNew(t *testing.T) {
 func TestLongValuesAreCompressedFast(t *testing.T) {
 	t.Parallel()
 	h := watched(t)
-	if len(h.texts(t, "SELECT name FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)")) == 0 {
-		t.Skip("this PostgreSQL has no LZ4")
+	want := h.texts(t, "SELECT CASE WHEN 'lz4' = ANY (enumvals) THEN 'lz4' ELSE 'pglz' END FROM pg_settings WHERE name = 'default_toast_compression'")
+	if len(want) == 0 {
+		t.Skip("PostgreSQL 13 has one way to compress, and does not tell which")
 	}
 	begins, ends := storetest.Pairs("c", 2)
 	for i := range begins {
@@ -125,7 +126,7 @@ func TestLongValuesAreCompressedFast(t *testing.T) {
 	must(t, h.RecordCalls(h.ctx, []model.Call{begins[0], ends[0]})) // appended
 	must(t, h.RecordCalls(h.ctx, []model.Call{ends[1]}))
 	must(t, h.RecordCalls(h.ctx, []model.Call{begins[1]})) // merged
-	if got := h.texts(t, "SELECT coalesce(pg_column_compression(args), 'none') FROM calls"); !slices.Equal(got, []string{"lz4", "lz4"}) {
+	if got := h.texts(t, "SELECT coalesce(pg_column_compression(args), 'none') FROM calls"); !slices.Equal(got, []string{want[0], want[0]}) {
 		t.Errorf("arguments are compressed by %s", got)
 	}
 }
