@@ -67,6 +67,13 @@ type LogLine struct {
 	Text   string    `json:"text"`
 }
 
+// The names of events that the engine itself reads again; the others are for people.
+const (
+	EventRetry    = "retry"    // an attempt ended, and another one will be made
+	EventDue      = "due"      // when that is, which may be in the future
+	EventRedriven = "redriven" // a person had the call run again
+)
+
 // Event is one step in the life of a call.
 type Event struct {
 	Name string    `json:"name"` // received, prerun, postrun, forwarded, retry, …

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/elasticcode/flow/model"
 )
@@ -87,9 +88,10 @@ func TestQueuedCalls(t *testing.T) {
 	if ids, ok := model.QueuedCalls([]byte(recordOf(t, a, b))); !ok || !slices.Equal(ids, []string{a.ID, "b"}) {
 		t.Errorf("two queued calls are read as %q, %t", ids, ok)
 	}
-	tried := b
+	tried, storied := b, b
 	tried.Attempt = 1
-	for _, not := range [][]model.Call{nil, {usual()}, {a, usual()}, {tried}, {a, tried}, {queued(model.Call{})}} {
+	storied.Events = []model.Event{{Name: "rescued", Time: time.Now()}}
+	for _, not := range [][]model.Call{nil, {usual()}, {a, usual()}, {tried}, {a, tried}, {storied}, {a, storied}, {queued(model.Call{})}} {
 		if ids, ok := model.QueuedCalls([]byte(recordOf(t, not...))); ok {
 			t.Errorf("%+v is read as queued calls %q", not, ids)
 		}

@@ -152,3 +152,12 @@ func (e Envelope) Call(state State) Call {
 		Args: e.Args, Kwargs: maps.Clone(e.Kwargs), Refs: e.Refs, Origin: e.Origin, Created: e.Created, Deadline: e.Deadline,
 	}
 }
+
+// Envelope is the call as it can be sent again, as far as its record tells how it was
+// sent: with the attempts that were made, and without what it waited for.
+func (c Call) Envelope() Envelope {
+	return Envelope{
+		ID: c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs, Refs: c.InputRefs(),
+		Argument: c.Argument, Priority: c.Priority.Brief(), Plug: c.Plug, Attempt: c.Attempt, Deadline: c.Deadline, Origin: c.Origin, Created: c.Created,
+	}
+}

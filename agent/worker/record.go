@@ -27,8 +27,9 @@ func record(f finished, w *Worker) model.Call {
 	case again:
 		c.State, c.Failure, c.Log = model.Retrying, f.failure, f.log
 		c.Started = at(f.started)
-		c.Events = append(c.Events, model.Event{Name: "received", Time: j.At, Note: "Received task " + name}, model.Event{Name: "retry", Time: f.ended,
-			Note: fmt.Sprintf("Attempt %d ended with %s: %s; again in %s", j.attempt, f.failure.Error, f.failure.Message, f.delay.Round(time.Millisecond))})
+		c.Events = append(c.Events, model.Event{Name: "received", Time: j.At, Note: "Received task " + name}, model.Event{Name: model.EventRetry, Time: f.ended,
+			Note: fmt.Sprintf("Attempt %d ended with %s: %s; again in %s", j.attempt, f.failure.Error, f.failure.Message, f.delay.Round(time.Millisecond))},
+			model.Event{Name: model.EventDue, Time: f.ended.Add(f.delay), Note: "Another attempt is due"})
 	case ran:
 		r := f.result
 		r.Tell(&c)

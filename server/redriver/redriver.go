@@ -166,7 +166,7 @@ func (r *Redriver) send(ctx context.Context, calls []model.Call, by string) erro
 		out = append(out, socket.Outgoing{Envelope: env, To: to, Repeat: true})
 		rec := env.Call(model.Queued)
 		if by != "" {
-			rec.Events = []model.Event{{Name: "redriven", Time: now, Note: "Run again by " + by}}
+			rec.Events = []model.Event{{Name: model.EventRedriven, Time: now, Note: "Run again by " + by}}
 		}
 		records = append(records, rec)
 	}
@@ -199,11 +199,9 @@ func bury(c model.Call, gone error, now time.Time) (model.Call, result.Result) {
 // before it, and without a deadline, which has passed.
 func envelope(c model.Call) model.Envelope {
 	due := time.Now().UTC() // it begins to wait anew
-	return model.Envelope{
-		Due: &due,
-		ID:  c.ID, Tracking: c.Tracking, Parents: c.Parents, Network: c.Network, Socket: c.Socket, Args: c.Args, Kwargs: c.Kwargs, Refs: c.InputRefs(),
-		Plug: c.Plug, Priority: c.Priority.Brief(), Attempt: c.Attempt, Before: c.Attempt, Origin: c.Origin, Created: c.Created,
-	}
+	env := c.Envelope()
+	env.Due, env.Before, env.Deadline = &due, c.Attempt, nil
+	return env
 }
 
 // forget removes the results of the old ends, and the marks of cancelled runs.
