@@ -28,6 +28,7 @@ import (
 	"github.com/elasticcode/flow/server/joiner"
 	"github.com/elasticcode/flow/server/recorder"
 	"github.com/elasticcode/flow/server/redriver"
+	"github.com/elasticcode/flow/server/rescuer"
 	"github.com/elasticcode/flow/server/retention"
 	"github.com/elasticcode/flow/server/scheduler"
 	"github.com/elasticcode/flow/server/topology"
@@ -39,7 +40,7 @@ import (
 // The roles of a server.
 const (
 	RoleAPI       = "api"       // the HTTP API
-	RoleRecorder  = "recorder"  // history, joins, and calls that are cancelled or run again
+	RoleRecorder  = "recorder"  // history, joins, and calls that are cancelled, run again or rescued
 	RoleScheduler = "scheduler" // placement and topology
 )
 
@@ -175,12 +176,16 @@ func (s *Server) Run(ctx context.Context) error {
 			Broker: s.cfg.Broker, Slots: s.cfg.Store, Catalog: known, Results: s.cfg.Results, Values: s.values, Logger: s.cfg.Logger, Fault: s.cfg.Fault,
 		})
 		keep := retention.New(retention.Config{History: s.cfg.Store, Age: s.cfg.KeepAge, Calls: s.cfg.KeepCalls, Logger: s.cfg.Logger})
+		rescue := rescuer.New(rescuer.Config{
+			History: s.cfg.Store, Queues: s.cfg.Broker, Claims: s.cfg.Results, Sender: socket.NewSender(s.cfg.Broker), Logger: s.cfg.Logger,
+		})
 		keep.Ahead(ctx) // before the first record
 		g.Go(func() error { return rec.Run(ctx) })
 		g.Go(func() error { return keep.Run(ctx) })
 		g.Go(func() error { return join.Run(ctx) })
 		g.Go(func() error { return s.canceller.Run(ctx) })
 		g.Go(func() error { return s.redriver.Run(ctx) })
+		g.Go(func() error { return rescue.Run(ctx) })
 	}
 	if s.has(RoleAPI) {
 		g.Go(func() error { return s.api.Run(ctx) })

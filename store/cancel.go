@@ -87,11 +87,13 @@ func (s *Store) Orphans(ctx context.Context, before time.Time, limit int) ([]mod
 		SELECT 1 FROM sockets WHERE sockets.network = call_states.network AND sockets.name = call_states.socket)`, stamp(before))
 }
 
+// unfinished are the states of calls that have not ended.
+var unfinished = slices.DeleteFunc(model.States(), model.State.Terminal)
+
 func (s *Store) unfinishedCalls(ctx context.Context, limit int, where string, args ...any) ([]model.Call, error) {
 	var ids []string
-	states := slices.DeleteFunc(model.States(), model.State.Terminal)
 	q := s.read.WithContext(ctx).Session(&gorm.Session{})
-	err := q.Model(&stateRow{}).Where("state IN ?", states).Where(where, args...).Order("call_id").Limit(limit).Pluck("call_id", &ids).Error
+	err := q.Model(&stateRow{}).Where("state IN ?", unfinished).Where(where, args...).Order("call_id").Limit(limit).Pluck("call_id", &ids).Error
 	if err != nil || len(ids) == 0 {
 		return nil, s.fail(ctx, "look for unfinished calls", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long a script waits for what is to come.
+// patience is how long a script waits for what is to come, if PATIENCE says nothing else.
 const patience = 30 * time.Second
 
 // running is the key of a script's "flow up" among its values.
@@ -204,6 +204,12 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 func await(ts *testscript.TestScript, args []string, want string, fits func(string) bool) {
 	if len(args) == 0 || args[0] != "flow" {
 		ts.Fatalf("usage: [until TEXT|eventually] flow ARGS…")
+	}
+	patience := patience
+	if more := ts.Getenv("PATIENCE"); more != "" {
+		var err error
+		patience, err = time.ParseDuration(more)
+		ts.Check(err)
 	}
 	limit := time.Now().Add(patience)
 	for {

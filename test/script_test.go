@@ -20,12 +20,19 @@ func TestMain(m *testing.M) {
 // commands are what scripts have besides testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"up": up, "down": down, "abandon": abandon, "kill-up": killUp, "kill-workers": killWorkers, "repo": repo, "eventually": eventually, "until": until, "count": count,
-	"forget-values": forgetValues,
+	"forget-values": forgetValues, "lose-broker": loseBroker,
 }
 
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
-	run(t, false, func(*testscript.Env) error { return nil })
+	run(t, false, func(env *testscript.Env) error {
+		env.Values[losing{}] = func() {
+			if err := os.RemoveAll(filepath.Join(env.Getenv("XDG_DATA_HOME"), "flow", "nats", "streams")); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
 }
 
 func TestServices(t *testing.T) {
@@ -47,6 +54,7 @@ func TestServices(t *testing.T) {
 		env.Setenv("FLOW_BACKEND", with(redis, "prefix", prefix+"."))
 		env.Setenv("FLOW_DB", db)
 		env.Setenv("EVENT_PREFIX", prefix+".")
+		env.Values[losing{}] = func() { removeQueues(t, amqp, db, prefix+".") }
 		env.Values[forgetting{}] = func() { removeKeys(t, redis, prefix+".*:blob") }
 		return nil
 	})

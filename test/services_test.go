@@ -76,6 +76,17 @@ type forgetting struct{}
 // forgetValues removes the large values of a script from Redis.
 func forgetValues(ts *testscript.TestScript, _ bool, _ []string) { ts.Value(forgetting{}).(func())() }
 
+// losing is the key of what makes the broker lose all it has, among a script's values.
+type losing struct{}
+
+// loseBroker has the broker lose queues and messages, while no flow runs.
+func loseBroker(ts *testscript.TestScript, _ bool, _ []string) {
+	if upOf(ts).cmd != nil {
+		ts.Fatalf("lose-broker: flow up runs")
+	}
+	ts.Value(losing{}).(func())()
+}
+
 // removeKeys deletes keys of a script.
 func removeKeys(t *testing.T, rawURL, pattern string) {
 	t.Helper()

@@ -36,6 +36,7 @@ var ranks = map[string]int{
 	"server/topology":  3,
 	"server/canceller": 3,
 	"server/redriver":  3,
+	"server/rescuer":   3,
 	"server/retention": 3,
 	"server/scheduler": 3,
 	"server/values":    3,

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -108,6 +109,16 @@ func callUnfinished(t *testing.T, b *bundle) {
 	equal(t, "unfinished, next page", ids(got(b.UnfinishedCalls(b.ctx, "default", "gone", "b", 2))(t)), []string{"c", "d"})
 	equal(t, "unfinished elsewhere", ids(got(b.UnfinishedCalls(b.ctx, "other", "gone", "", 10))(t)), []string{})
 	equal(t, "orphans", ids(got(b.Orphans(b.ctx, *at(5), 10))(t)), []string{"b", "c", "d", "e"})
+	must(t, b.RecordCalls(b.ctx, []model.Call{of("s", "a1", model.Waiting), of("s", "a2", model.Waiting)}))
+	b.arrive(t, model.JoinZip, [3]string{"a1", "one", "run"})
+	var sockets []string
+	for _, u := range got(b.Underway(b.ctx, *at(5)))(t) {
+		sockets = append(sockets, fmt.Sprint(u.Network, "/", u.Socket, " ", u.Calls))
+	}
+	equal(t, "under way", sockets, []string{"default/ 1", "default/gone 4", "default/s 1", "default/there 1"})
+	equal(t, "under way before", len(got(b.Underway(b.ctx, *at(-5)))(t)), 0)
+	equal(t, "under way of one", ids(got(b.UnderwayOf(b.ctx, "default", "gone", *at(5), "", 10))(t)), []string{"b", "c", "d", "e"})
+	equal(t, "under way of one, next page", ids(got(b.UnderwayOf(b.ctx, "default", "gone", *at(6), "b", 2))(t)), []string{"c", "d"})
 	equal(t, "orphans at once", len(got(b.Orphans(b.ctx, *at(5), 2))(t)), 2)
 }
 
