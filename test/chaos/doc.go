@@ -51,8 +51,8 @@
 //   - What Redis knows: emptied, alone and together with other faults.
 //   - Clocks: each process' wall clock is wrong by ten minutes, ahead or behind,
 //     one after the other, while Redis is emptied and RabbitMQ's connections are cut.
-//   - Messages: the same call three times on the broker, and the same submission
-//     to two servers at once.
+//   - Messages: the same call three times on the broker, the same submission to two
+//     servers at once, and queues that somebody empties.
 //
 // The short form (-quick) drives a part of it on all stacks. The long form also
 // stops, flushes and starts services of its own, and submits more than 200,000 calls.

@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
+	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/internal/faultproxy"
+	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
 )
 
 type fault = func(ctx context.Context, w *world) ([]time.Time, error)
@@ -199,6 +203,31 @@ func startsBefore(to which, of func(*world) *process, d time.Duration) func(cont
 func flush(ctx context.Context, w *world) error {
 	_, err := w.behind.forget(ctx, w.prefix, "*")
 	return err
+}
+
+// empty takes the messages out of the queues of the sockets, as somebody with the
+// management of RabbitMQ may. The engine's own queues and that of a plug are left: of a
+// value on its way into a join there is no record.
+func empty(ctx context.Context, w *world) error {
+	t, err := w.behind.topology(ctx, w.prefix)
+	if err != nil {
+		return err
+	}
+	b, err := w.behind.brokerFor(ctx, w.prefix)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	kept := []string{socket.Records, socket.Joins, broker.DeadLetters, socket.EdgeQueue(model.Plug{Object: model.Object{Name: edgeName}, Queue: queueName})}
+	for _, q := range t.Queues {
+		if slices.Contains(kept, q.Name) {
+			continue
+		}
+		if _, err := b.Purge(ctx, q.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // both does two things at once.

@@ -82,6 +82,7 @@ const (
 	queueName     = "chaos"
 	processorName = "ledger"
 	moduleName    = "ledger"
+	edgeName      = "right-both" // the plug with a queue of its own
 )
 
 // repository makes the git repository of the graph's module.
@@ -136,7 +137,7 @@ func declare(ctx context.Context, c *client.Client, repo string, concurrency int
 		{Object: model.Object{Name: "start-left"}, Source: "start", Target: "left"},
 		{Object: model.Object{Name: "start-right"}, Source: "start", Target: "right"},
 		{Object: model.Object{Name: "left-both"}, Source: "left", Target: "both", Argument: "a"},
-		{Object: model.Object{Name: "right-both"}, Source: "right", Target: "both", Argument: "b", Queue: queueName},
+		{Object: model.Object{Name: edgeName}, Source: "right", Target: "both", Argument: "b", Queue: queueName},
 		{Object: model.Object{Name: "both-sink"}, Source: "both", Target: "sink"},
 		{Object: model.Object{Name: "start-failed"}, Source: "start", Target: "failed", Type: model.PlugError},
 	} {

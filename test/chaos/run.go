@@ -52,8 +52,9 @@ type outcome struct {
 	endsProcesses    bool
 }
 
-// stuckAfter is how long nothing may happen before calls count as lost.
-const stuckAfter = 90 * time.Second
+// stuckAfter is how long nothing may happen before calls count as lost. Flow itself
+// takes a minute to conclude that a message is gone.
+const stuckAfter = 150 * time.Second
 
 // play runs a scenario to its end.
 func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error) {
@@ -93,7 +94,12 @@ func (w *world) play(ctx context.Context, s scenario, calls int) (outcome, error
 	out.RecoveryS = w.recovery(out.numbers, times)
 	w.recount(&out)
 	out.problems = append(out.problems, w.fallen()...)
-	out.problems = append(out.problems, w.unsaid(s.says, from)...)
+	if s.says != "" && !w.said(s.says, from) {
+		out.problems = append(out.problems, fmt.Sprintf("nobody said %q", s.says))
+	}
+	if s.says != areGone && w.said(areGone, from) {
+		out.problems = append(out.problems, "calls had to be sent again")
+	}
 	if s.check != nil {
 		out.problems = append(out.problems, s.check(w, out.numbers)...)
 	}
@@ -117,18 +123,15 @@ func (w *world) logged() map[string]int64 {
 	return out
 }
 
-// unsaid tells when no process has said since what it waits for.
-func (w *world) unsaid(says string, since map[string]int64) []string {
-	if says == "" {
-		return nil
-	}
+// said tells whether some process has said something since.
+func (w *world) said(what string, since map[string]int64) bool {
 	for _, p := range w.all() {
 		data, err := os.ReadFile(p.log)
-		if err == nil && strings.Contains(string(data[min(since[p.name], int64(len(data))):]), says) {
-			return nil
+		if err == nil && strings.Contains(string(data[min(since[p.name], int64(len(data))):]), what) {
+			return true
 		}
 	}
-	return []string{fmt.Sprintf("nobody said %q", says)}
+	return false
 }
 
 // drain waits until all calls have ended, in the ledger and in the history.

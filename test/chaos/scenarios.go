@@ -33,6 +33,10 @@ const (
 	noDisk     = "stores nothing until the disk takes it"
 )
 
+// areGone is what a server says that sends calls again whose messages it misses. Only
+// where messages are taken away may it say so: elsewhere it would hide that some got lost.
+const areGone = "their messages are gone"
+
 // onServices are the scenarios with RabbitMQ, Redis and PostgreSQL. Those that
 // end processes come first: of what is broken later, nothing may remain in
 // processes that live on.
@@ -76,6 +80,7 @@ func onServices(quick bool) []scenario {
 		{name: "slow PostgreSQL", long: 3000, over: 4 * second, fault: repeatedly(1, second, slow(toPostgres, outage))},
 		{name: "flush Redis", long: 5000, over: 3 * second, fault: repeatedly(kills, second, flush)},
 		{name: "flush Redis and cut RabbitMQ", quick: 300, long: 5000, over: 3 * second, fault: repeatedly(kills, second, bothOf(flush, cut(toRabbit)))},
+		{name: "queues are emptied", long: 3000, over: 4 * second, says: areGone, fault: repeatedly(3, second, empty)},
 		{name: "clocks step, flush and cut", quick: 300, long: 5000, over: 4 * second, fault: repeatedly(1, second, stepClocks(bothOf(flush, cut(toRabbit))))},
 	}...)
 }
