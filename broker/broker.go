@@ -104,6 +104,10 @@ const (
 // ReasonExpired is why a message is in DeadLetters that waited for too long.
 const ReasonExpired = "expired"
 
+// ReasonGone is how the reason begins of a message in DeadLetters whose queue,
+// HeaderDeadQueue, is not there any more.
+const ReasonGone = "its queue is gone"
+
 // Stats is what a broker says of a queue now.
 type Stats struct {
 	Queue     string
@@ -133,7 +137,8 @@ type Broker interface {
 	// Inspect returns the statistics of the queues, in the order asked;
 	// ErrNotFound (wrapped, with the name) when one does not exist.
 	Inspect(ctx context.Context, queues ...string) ([]Stats, error)
-	// Peek returns up to n messages from the head of the queue and leaves them there.
+	// Peek returns up to n messages from the head of the queue, as many as can be read
+	// within seconds, and leaves them there.
 	Peek(ctx context.Context, queue string, n int) ([]Message, error)
 	// Purge removes all ready messages and tells how many they were.
 	Purge(ctx context.Context, queue string) (int64, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/rabbitmq/amqp091-go"
@@ -35,6 +36,9 @@ func (b *Broker) inspect(ch *amqp091.Channel, queues []string) ([]broker.Stats, 
 	return out, nil
 }
 
+// peekTime is how long Peek reads.
+const peekTime = rpcWait / 4
+
 // Peek reads messages from the head of a queue and gives them back.
 func (b *Broker) Peek(ctx context.Context, queue string, n int) ([]broker.Message, error) {
 	msgs, err := control(ctx, b, func(ch *amqp091.Channel) ([]broker.Message, error) {
@@ -52,7 +56,8 @@ func (b *Broker) Peek(ctx context.Context, queue string, n int) ([]broker.Messag
 func (b *Broker) peek(ch *amqp091.Channel, queue string, n int) ([]broker.Message, error) {
 	var msgs []broker.Message
 	var last uint64
-	for range n {
+	// A round trip each: more than that would be taken for a broker that hangs.
+	for begun := time.Now(); len(msgs) < n && time.Since(begun) < peekTime; {
 		d, ok, err := ch.Get(b.name.wire(queue), false)
 		if err != nil {
 			return nil, classify(err, "queue "+queue)
