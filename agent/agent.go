@@ -156,10 +156,10 @@ func (a *Agent) follow(ctx, kill context.Context) error {
 func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	wanted, changed := map[string]bool{}, false
+	wanted, changed := map[string]model.Assignment{}, false
 	for _, as := range plan.Assignments {
-		key := as.Processor.Network + "/" + as.Processor.Name
-		wanted[key] = true
+		key := keyOf(as)
+		wanted[key] = as
 		old := a.crews[key]
 		if old != nil && old.accepts(as) {
 			old.set(as)
@@ -177,7 +177,7 @@ func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 		})
 	}
 	for key, c := range a.crews {
-		if !wanted[key] {
+		if _, ok := wanted[key]; !ok {
 			c.stop()
 			delete(a.crews, key)
 			a.ending = append(a.ending, c)
@@ -187,7 +187,17 @@ func (a *Agent) apply(ctx, kill context.Context, plan model.Plan) {
 	if changed {
 		a.tell()
 	}
+	// The next question for a plan says that nobody here holds calls of a socket that has
+	// gone or moved, so that its queues may go.
+	var told sync.WaitGroup
+	for _, c := range a.ending {
+		told.Go(func() { c.relocate(wanted[keyOf(c.as)].Sockets) })
+	}
+	told.Wait()
 }
+
+// keyOf names a processor.
+func keyOf(as model.Assignment) string { return as.Processor.Network + "/" + as.Processor.Name }
 
 // tell asks for a heartbeat now.
 func (a *Agent) tell() {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/broker/jetstream"
 	"github.com/elasticcode/flow/client"
 	eventnats "github.com/elasticcode/flow/event/nats"
@@ -20,6 +21,7 @@ import (
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/processor/source"
 	resultnats "github.com/elasticcode/flow/result/nats"
+	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/stack/natsd"
 )
 
@@ -303,6 +305,53 @@ func TestNewGenerationTakesOver(t *testing.T) {
 	h := b.until("another process", func(h model.Heartbeat) bool { return running(1)(h) && h.Workers[0].PID != first })
 	if h.Workers[0].Generation != 2 || h.Workers[0].Commit != "commit2" {
 		t.Errorf("the new worker is %+v", h.Workers[0])
+	}
+}
+
+// TestSocketMovesMeanwhile: workers that others will follow take the calls of a socket
+// where it is now, and of none that they may not know.
+func TestSocketMovesMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx := testenv.Context(t, time.Minute)
+	at := func(queue, name, task string) model.Endpoint {
+		return model.Endpoint{
+			Socket: model.Socket{Object: model.Object{Network: "default", Name: name}, Processor: "p", Queue: queue, Task: task}.WithDefaults(),
+			Queue:  model.Queue{Object: model.Object{Network: "default", Name: queue}, Type: model.Direct}, Module: "m",
+		}
+	}
+	before, after, unknown := at("old", "s", "f"), at("new", "s", "f"), at("new", "other", "g")
+	cfg := b.agent.cfg
+	for _, e := range []model.Endpoint{before, after, unknown} {
+		if err := cfg.Broker.Declare(ctx, socket.Topology(e)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := assignment("p", 1, 1)
+	first.Sockets = []model.Endpoint{before}
+	b.server.want(first)
+	pid := b.until("a worker", running(1)).Workers[0].PID
+	b.code.mu.Lock()
+	b.code.refuse = errors.New("the repository is away")
+	b.code.mu.Unlock()
+	second := assignment("p", 1, 2)
+	second.Sockets = []model.Endpoint{after, unknown}
+	b.server.want(second)
+	for _, key := range []string{socket.OwnQueue(unknown.Socket), socket.OwnQueue(after.Socket)} {
+		if err := cfg.Broker.Publish(ctx, broker.Message{ID: model.NewID(), Key: key, Body: []byte("no call, so that it is settled at once")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := func(e model.Endpoint) int64 {
+		stats, err := cfg.Broker.Inspect(ctx, socket.OwnQueue(e.Socket))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stats[0].Messages
+	}
+	h := b.until("the message taken", func(model.Heartbeat) bool { return waiting(after) == 0 })
+	if h.Workers[0].PID != pid || waiting(unknown) != 1 {
+		t.Errorf("process %d became %+v, and %d messages of a new socket wait", pid, h.Workers, waiting(unknown))
 	}
 }
 

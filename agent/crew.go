@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type crew struct {
 	mu      sync.Mutex // guards the fields below
 	as      model.Assignment
 	slots   map[int]*slot
+	parting []*slot      // are to stop, and finish what they run
 	status  model.Status // of preparing the code; running when there is code to run
 	message string
 	halt    context.CancelFunc // nil before run
@@ -40,6 +42,7 @@ type slot struct {
 	id     string
 	worker *worker.Worker
 	stop   context.CancelFunc
+	ended  chan struct{}
 	status worker.Status
 }
 
@@ -62,16 +65,47 @@ func (c *crew) accepts(as model.Assignment) bool {
 func (c *crew) set(as model.Assignment) {
 	c.mu.Lock()
 	c.as = as
-	slots := maps.Clone(c.slots)
 	c.mu.Unlock()
-	var told sync.WaitGroup // before the next question for a plan says that this one is known
-	for _, s := range slots {
-		told.Go(func() { s.worker.Set(as.Sockets) })
-	}
-	told.Wait()
+	c.serve(as.Sockets)
 	select {
 	case c.changed <- struct{}{}:
 	default:
+	}
+}
+
+// serve tells all workers, also those that are to stop, which sockets there are. When
+// it returns, calls of others that have not begun are back in their queues.
+func (c *crew) serve(sockets []model.Endpoint) {
+	c.mu.Lock()
+	c.parting = slices.DeleteFunc(c.parting, (*slot).over)
+	all := append(slices.Collect(maps.Values(c.slots)), c.parting...)
+	c.mu.Unlock()
+	var told sync.WaitGroup // before the next question for a plan says that this one is known
+	for _, s := range all {
+		told.Go(func() { s.worker.Set(sockets) })
+	}
+	told.Wait()
+}
+
+// relocate is serve for a crew that another one follows. Its code may be older: it goes
+// on with the sockets that it had, wherever they are now, and leaves new ones alone.
+func (c *crew) relocate(sockets []model.Endpoint) {
+	c.mu.Lock()
+	had := map[string]string{}
+	for _, e := range c.as.Sockets {
+		had[e.Socket.Name] = e.Socket.Task
+	}
+	c.mu.Unlock()
+	c.serve(slices.DeleteFunc(slices.Clone(sockets), func(e model.Endpoint) bool { return had[e.Socket.Name] != e.Socket.Task }))
+}
+
+// over tells whether the worker has ended.
+func (s *slot) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -217,6 +251,7 @@ func (c *crew) reconcile(ctx, kill context.Context, program processor.Program, w
 		if n >= c.as.Deployment.CPUs {
 			s.stop()
 			delete(c.slots, n)
+			c.parting = append(c.parting, s)
 			changed = true
 		}
 	}
@@ -235,7 +270,7 @@ func (c *crew) reconcile(ctx, kill context.Context, program processor.Program, w
 func (c *crew) start(ctx, kill context.Context, program processor.Program, n int, workers *sync.WaitGroup) *slot {
 	ctx, stop := context.WithCancel(ctx)
 	cfg := c.agent.cfg
-	s := &slot{id: model.DeriveID("worker", c.as.Deployment.ID, fmt.Sprint(n)), stop: stop, status: worker.Status{Status: model.StatusStarting}}
+	s := &slot{id: model.DeriveID("worker", c.as.Deployment.ID, fmt.Sprint(n)), stop: stop, ended: make(chan struct{}), status: worker.Status{Status: model.StatusStarting}}
 	s.worker = worker.New(worker.Config{
 		Name: workerName(cfg.Node, c.as.Processor, n), Node: cfg.Node, Epoch: c.agent.epoch, Processor: c.as.Processor, Endpoints: c.as.Sockets,
 		Program: program, Broker: cfg.Broker, Results: cfg.Results, Events: cfg.Events, Logger: cfg.Logger, Fault: cfg.Fault,
@@ -248,6 +283,7 @@ func (c *crew) start(ctx, kill context.Context, program processor.Program, n int
 		},
 	})
 	workers.Go(func() {
+		defer close(s.ended)
 		defer stop()
 		if err := s.worker.Run(ctx, kill); err != nil && !errors.Is(err, context.Canceled) {
 			c.log.Error("worker ended", "slot", n, "err", err)

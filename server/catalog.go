@@ -91,6 +91,24 @@ func (c *catalog) Owner(ctx context.Context, network, queue string) (string, err
 	return o.sockets[queue], nil
 }
 
+// Follow returns the address of a call's socket when that is not at the queue any more.
+// A copy on a fanout or topic queue was for another socket than the one that it names.
+func (c *catalog) Follow(ctx context.Context, call model.Envelope, queue string) (to socket.Address, ok bool, err error) {
+	network := cmp.Or(call.Network, model.DefaultNetwork)
+	s, err := c.store.Socket(ctx, network, call.Socket)
+	if errors.Is(err, store.ErrNotFound) {
+		return socket.Address{}, false, nil
+	}
+	if err != nil || socket.OwnQueue(s) == queue {
+		return socket.Address{}, false, err
+	}
+	q, err := c.store.Queue(ctx, network, s.Queue)
+	if err != nil || q.ReachesAll() {
+		return socket.Address{}, false, err
+	}
+	return socket.Direct(s, call.Priority), true, nil
+}
+
 func (c *catalog) look(ctx context.Context, network, name string) (joiner.Target, error) {
 	s, err := c.store.Socket(ctx, network, name)
 	if err != nil {

@@ -169,7 +169,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.has(RoleRecorder) {
 		known := newCatalog(s.cfg.Store)
 		rec := recorder.New(recorder.Config{
-			Broker: s.cfg.Broker, History: s.cfg.Store, Results: s.cfg.Results, Owner: known.Owner, Logger: s.cfg.Logger,
+			Broker: s.cfg.Broker, History: s.cfg.Store, Results: s.cfg.Results, Owner: known.Owner, Follow: known.Follow, Logger: s.cfg.Logger,
 			Unavailable: func(err error) bool { return errors.Is(err, store.ErrUnavailable) }, Fault: s.cfg.Fault,
 		})
 		join := joiner.New(joiner.Config{

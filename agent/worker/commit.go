@@ -161,7 +161,7 @@ func (s *session) undelivered(msgs []broker.Message, errs []error) []broker.Mess
 			if headers == nil {
 				headers = map[string]string{}
 			}
-			headers[broker.HeaderDeadReason] = "its target has no queue any more: " + m.Key
+			headers[broker.HeaderDeadReason] = broker.ReasonGone
 			headers[broker.HeaderDeadQueue] = m.Key
 			m.Exchange, m.Key, m.Delay, m.Headers = "", broker.DeadLetters, 0, headers
 			left = append(left, m)

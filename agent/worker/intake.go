@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/result"
@@ -62,7 +64,7 @@ func gather[T any](first T, more <-chan T) []T {
 // be run to the host, the others to the committer.
 func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 	var aside []finished // needs no run
-	var fresh []*job
+	var fresh, twice []*job
 	for _, d := range ds {
 		rec, err := s.receiver.Open(d)
 		switch {
@@ -87,12 +89,13 @@ func (s *session) admit(taking context.Context, ds []*broker.Delivery) {
 		case rec.Envelope.Deadline != nil && rec.At.After(*rec.Envelope.Deadline):
 			aside = append(aside, expire(j))
 		case !s.hold(rec.Envelope.ID):
-			s.later(j, time.Second) // a second copy of a call that this worker has
+			twice = append(twice, j) // a second copy of a call that this worker has
 		default:
 			s.unseal(j)
 			fresh = append(fresh, j)
 		}
 	}
+	s.postpone(twice, time.Second)
 	run, ended := s.claim(taking, fresh)
 	s.w.cfg.Fault("after claim")
 	aside = append(aside, ended...)
@@ -130,6 +133,8 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 		}
 		return nil, nil
 	}
+	var others []*job
+	var longest time.Duration
 	for i, c := range claims {
 		j := jobs[i]
 		switch {
@@ -139,9 +144,10 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 			ended = append(ended, repeat(j, *c.Result))
 		default:
 			s.letGo(j.Envelope.ID)
-			s.later(j, min(max(c.Remaining, 100*time.Millisecond), 2*time.Second))
+			others, longest = append(others, j), max(longest, c.Remaining)
 		}
 	}
+	s.postpone(others, min(max(longest, 100*time.Millisecond), 2*time.Second))
 	run, ended = s.recall(taking, s.superseded(taking, run), ended)
 	return s.sift(taking, run, ended)
 }
@@ -233,6 +239,17 @@ func (s *session) later(j *job, delay time.Duration) {
 	}
 }
 
+// postpone is later for many: one after the other, a batch would hold up the intake
+// for a second.
+func (s *session) postpone(jobs []*job, delay time.Duration) {
+	var g errgroup.Group
+	g.SetLimit(32)
+	for _, j := range jobs {
+		g.Go(func() error { s.later(j, delay); return nil })
+	}
+	_ = g.Wait()
+}
+
 // repeated are headers that say besides that the message may have been published before.
 func repeated(headers map[string]string) map[string]string {
 	out := maps.Clone(headers)
@@ -260,7 +277,7 @@ func (s *session) sendHome(d *broker.Delivery, why error) {
 		err = d.Ack(ctx)
 	case errors.Is(err, broker.ErrUnroutable):
 		s.w.log.Warn("a call is for a socket that is gone", "call_id", d.ID, "queue", d.Queue, "err", why)
-		s.bury(d, why.Error()+", and its own queue "+m.Key+" is gone")
+		s.bury(d, broker.ReasonGone+", "+m.Key+", and "+why.Error())
 		return
 	default:
 		err = d.Retry(ctx, time.Second, nil, repeated(d.Headers))

@@ -365,14 +365,15 @@ func TestCancelledWhileItWaits(t *testing.T) {
 // has no more is left in its hands, but for what runs.
 func TestSetGivesBack(t *testing.T) {
 	t.Parallel()
+	atTheDoor := func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} }
 	for what, change := range map[string]func(*model.Socket){
-		"at the door": func(s *model.Socket) { s.Limit = model.Limit{Rate: "1/h", Burst: 1} }, "behind a call": func(*model.Socket) {},
+		"at the door": atTheDoor, "behind a call": func(*model.Socket) {}, "at the door, stopping": atTheDoor, "behind a call, stopping": func(*model.Socket) {},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			release := make(chan struct{})
 			b := setup(t, func(processor.Invocation) (any, *model.Failure) { <-release; return 1, nil }, change)
-			b.start("1", nil)
+			stop := b.start("1", nil)
 			const n = 6
 			for i := range n {
 				b.send(fmt.Sprint(i), i)
@@ -384,6 +385,12 @@ func TestSetGivesBack(t *testing.T) {
 				}
 				return runs == 1
 			})
+			stopped := make(chan struct{})
+			if strings.HasSuffix(what, "stopping") {
+				go func() { defer close(stopped); stop() }()
+			} else {
+				close(stopped)
+			}
 			b.workers[0].Set(b.endpoints[1:])
 			granted := 0
 			for i := range n {
@@ -400,6 +407,7 @@ func TestSetGivesBack(t *testing.T) {
 			}
 			close(release)
 			b.eventually("it has ended", func() bool { return b.left() == n-1 })
+			<-stopped
 		})
 	}
 }

@@ -121,9 +121,7 @@ func (s *session) putBack(jobs []*job, why error) {
 		s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
 	}
 	s.unclaim(jobs...)
-	for _, j := range jobs {
-		s.later(j, recallDelay)
-	}
+	s.postpone(jobs, recallDelay)
 }
 
 // recalled is for a call that the history knows to have ended. It is kept again

@@ -52,6 +52,7 @@ type session struct {
 	doubted time.Time // when it was said last that repeats are put back; used by intake only
 
 	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
+	emptied chan struct{}      // closed when intake has ended and given back what it had
 	over    chan struct{}      // closed at the end of the session
 
 	stop context.CancelFunc // take no more
@@ -67,7 +68,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
 		inflight: map[string]int{}, orphans: map[string]map[string]bool{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
-		changes: make(chan chan struct{}), over: make(chan struct{}),
+		changes: make(chan chan struct{}), emptied: make(chan struct{}), over: make(chan struct{}),
 	}
 	defer close(s.over)
 	s.doors = newDoors(s)
@@ -82,6 +83,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 		s.intake(taking)
 		receive.Wait()
 		s.giveBack()
+		close(s.emptied)
 		close(s.jobs)
 	})
 	commit.Go(s.commit)
@@ -106,8 +108,9 @@ func (w *Worker) leave() {
 	w.session = nil
 }
 
-// disowning is how long Set waits at most until calls are given back.
-const disowning = time.Second
+// disowning is how long Set waits at most until calls are given back. Who changes a
+// socket waits a little longer.
+const disowning = 4 * time.Second
 
 // disown has intake and host give back the calls that no endpoint is for any more.
 func (s *session) disown() {
@@ -117,6 +120,7 @@ func (s *session) disown() {
 	s.doors.tell(func(n *doorNews) { n.changed, n.heard = true, append(n.heard, heard) })
 	select {
 	case <-heard:
+	case <-s.emptied:
 	case <-s.over:
 		return
 	case <-ctx.Done():

@@ -97,7 +97,7 @@ func (b *Broker) explain(m *broker.Message, t amqp091.Table) {
 	switch {
 	case strings.HasPrefix(queue, delayPrefix):
 		// It came by flow.return.lost: the queue it should return to is gone.
-		reason, queue = "the queue was removed during the delay", m.Key
+		reason, queue = broker.ReasonGone+": it was removed during the delay", m.Key
 	case reason == "delivery_limit":
 		reason = "delivered too often"
 	}

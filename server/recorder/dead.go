@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -28,6 +29,9 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 		if err != nil {
 			env.Refs = nil // they may be what is wrong
 		}
+		if err == nil && r.followed(ctx, d, env) {
+			continue
+		}
 		env = r.own(ctx, env, d.Headers[broker.HeaderDeadQueue])
 		call := burial(env, d.Headers[broker.HeaderDeadReason], d.Headers[broker.HeaderDeadQueue], time.Now())
 		put := result.Result{Call: call.ID, State: call.State, Failure: call.Failure, Attempt: call.Attempt, Finished: *call.Finished}
@@ -51,6 +55,35 @@ func (r *Recorder) bury(ctx context.Context, ds []*broker.Delivery) {
 			r.ack(ctx, d)
 		}
 	}
+}
+
+// followed sends a call after its socket, when that has moved: who was late had sent it
+// to the old queue, or it came back there after a delay. It tells whether that is done.
+func (r *Recorder) followed(ctx context.Context, d *broker.Delivery, env model.Envelope) bool {
+	if r.cfg.Follow == nil || !strings.HasPrefix(d.Headers[broker.HeaderDeadReason], broker.ReasonGone) {
+		return false
+	}
+	var to socket.Address
+	moved := false
+	err := r.persist(ctx, 1, func(ctx context.Context) (err error) {
+		to, moved, err = r.cfg.Follow(ctx, env, d.Headers[broker.HeaderDeadQueue])
+		return err
+	})
+	if err != nil || !moved {
+		return ctx.Err() != nil
+	}
+	sending, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := socket.NewSender(r.cfg.Broker).Send(sending, []socket.Outgoing{{Envelope: env, To: to, Repeat: true}}, nil); err != nil {
+		r.log.Warn("a call cannot follow its socket now, trying again", "call_id", env.ID, "socket", env.Socket, "err", err)
+		err = d.Retry(ctx, time.Second, nil, d.Headers)
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("put a dead letter back", "call_id", env.ID, "err", err) // it comes back by itself
+		}
+		return true
+	}
+	r.ack(ctx, d)
+	return true
 }
 
 // own is the call that died in the queue: the socket's own one, if it has that queue

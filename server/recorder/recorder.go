@@ -37,7 +37,10 @@ type Config struct {
 	// Owner returns the name of the socket whose own queue this is, or "". On fanout
 	// and topic queues, what waits there is the socket's own copy of a call that may
 	// name another one. Nil: all queues are direct.
-	Owner  func(ctx context.Context, network, queue string) (socket string, err error)
+	Owner func(ctx context.Context, network, queue string) (socket string, err error)
+	// Follow returns where a call is to go whose queue is gone because its socket has
+	// moved; false when that is not why. Nil: it is never.
+	Follow func(ctx context.Context, call model.Envelope, queue string) (to socket.Address, ok bool, err error)
 	Logger *slog.Logger
 	// Unavailable tells whether an error of History means that the database is
 	// away, and not that it refuses the record.

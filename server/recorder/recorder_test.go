@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,7 @@ type bench struct {
 	broker  *jetstream.Broker
 	results *resultnats.Store
 	book    *book
+	follow  func(ctx context.Context, call model.Envelope, queue string) (socket.Address, bool, error)
 }
 
 func setup(t *testing.T) *bench {
@@ -114,7 +116,7 @@ func (b *bench) run() {
 	owner := func(_ context.Context, _, queue string) (string, error) {
 		return map[string]string{"q.p.t": "s", "q.p.other": "other"}[queue], nil
 	}
-	r := New(Config{Broker: b.broker, History: b.book, Results: b.results, Owner: owner, Logger: testenv.Logger(b.t),
+	r := New(Config{Broker: b.broker, History: b.book, Results: b.results, Owner: owner, Follow: b.follow, Logger: testenv.Logger(b.t),
 		Unavailable: func(err error) bool { return errors.Is(err, errAway) }})
 	go func() {
 		defer close(done)
@@ -230,6 +232,45 @@ func TestDeadLettersAreRecorded(t *testing.T) {
 	defer cancel()
 	if r, err := b.results.Wait(waiting, "late"); err != nil || r.State != model.Expired {
 		t.Errorf("who waits hears %+v, %v", r, err)
+	}
+}
+
+// TestCallsFollowTheirSocket: a call whose queue went because its socket moved is sent
+// on, and is not dead.
+func TestCallsFollowTheirSocket(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	check(t, b.broker.Declare(b.ctx, broker.Topology{Queues: []broker.Queue{{Name: "new.p.t"}}}))
+	b.follow = func(_ context.Context, call model.Envelope, queue string) (socket.Address, bool, error) {
+		return socket.Address{Key: "new.p.t"}, call.Socket == "moved" && queue == "q.p.old", nil
+	}
+	dead := func(id, name, reason string) broker.Message {
+		return broker.Message{
+			ID: id, Key: broker.DeadLetters, Body: fmt.Appendf(nil, `{"id":%q,"tracking":"run","socket":%q,"args":[1],"created":"2026-01-01T00:00:00Z"}`, id, name),
+			Headers: map[string]string{broker.HeaderDeadReason: reason, broker.HeaderDeadQueue: "q.p.old"},
+		}
+	}
+	check(t, b.broker.Publish(b.ctx, dead("a", "moved", broker.ReasonGone+": it was removed"), dead("b", "moved", broker.ReasonExpired), dead("c", "stays", broker.ReasonGone)))
+	b.run()
+	if c := b.has("b"); c.State != model.Expired {
+		t.Errorf("an expired call is %s", c.State)
+	}
+	if c := b.has("c"); c.State != model.Dead {
+		t.Errorf("a call of a socket that has not moved is %s", c.State)
+	}
+	in := make(chan *broker.Delivery)
+	go func() { _ = b.broker.Consume(b.ctx, "new.p.t", 1, in) }()
+	select {
+	case d := <-in:
+		if env, err := socket.Decode(d.Body); err != nil || env.ID != "a" || len(env.Args) != 1 || d.Headers[broker.HeaderRepeat] == "" {
+			t.Errorf("sent on was %+v with %v, %v", env, d.Headers, err)
+		}
+		check(t, d.Ack(b.ctx))
+	case <-b.ctx.Done():
+		t.Fatal("nothing was sent on")
+	}
+	if known, err := b.results.Get(b.ctx, "a"); err != nil || len(known) > 0 {
+		t.Errorf("who waits is told %+v, %v", known, err)
 	}
 }
 
