@@ -36,6 +36,8 @@ type Gone struct {
 	Sockets []model.Endpoint // their own queues, and shared ones that nobody else takes from
 	Plugs   []model.Plug     // the queues that the edges have for themselves
 	Queues  []model.Queue    // the exchanges of queue objects
+	// Moving says that the sockets only leave their own queues, and stay at their processors.
+	Moving bool
 }
 
 // Topology keeps what exists on the broker in step with the model.

@@ -145,7 +145,8 @@ func (a *API) movable(ctx context.Context, old, next model.Endpoint) error {
 	if err := a.unbound(ctx, next.Socket); err != nil {
 		return err
 	}
-	if err := a.drained(ctx, Gone{Network: old.Socket.Network, Sockets: []model.Endpoint{old}}, "socket "+old.Socket.Name); err != nil {
+	gone := Gone{Network: old.Socket.Network, Sockets: []model.Endpoint{old}, Moving: next.Socket.Processor == old.Socket.Processor && next.Socket.Task == old.Socket.Task}
+	if err := a.drained(ctx, gone, "socket "+old.Socket.Name); err != nil {
 		return err
 	}
 	if next.Socket.Task == old.Socket.Task && next.Socket.Processor == old.Socket.Processor {

@@ -17,6 +17,8 @@ type Gone struct {
 	Sockets []model.Endpoint // their own queues, and shared ones that nobody else takes from
 	Plugs   []model.Plug     // the queues that the edges have for themselves
 	Queues  []model.Queue    // the exchanges of queue objects
+	// Moving says that the sockets only leave their own queues, and stay at their processors.
+	Moving bool
 }
 
 // leaving is what Gone means on the broker.
@@ -134,7 +136,7 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 	}
 	going := map[string]bool{} // by address: one that has moved needs those of its new one
 	for _, e := range g.Sockets {
-		going[socket.OwnQueue(e.Socket)] = true
+		going[socket.OwnQueue(e.Socket)] = !g.Moving
 	}
 	needed := map[string]bool{}
 	for _, e := range all {
@@ -161,6 +163,9 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 			if now.Processor == e.Socket.Processor {
 				continue // what the classes have is for it still
 			}
+		}
+		if g.Moving {
+			continue
 		}
 		l.sockets[e.Socket.Name] = true
 		l.shared = append(l.shared, classes(e)...)
