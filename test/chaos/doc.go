@@ -51,6 +51,8 @@
 //   - What Redis knows: emptied, alone and together with other faults.
 //   - Clocks: each process' wall clock is wrong by ten minutes, ahead or behind,
 //     one after the other, while Redis is emptied and RabbitMQ's connections are cut.
+//   - The model: sockets move to another queue and back, the processor stops and
+//     starts, with more workers or fewer, and a limit changes.
 //   - Messages: the same call three times on the broker, the same submission to two
 //     servers at once, and queues that somebody empties.
 //

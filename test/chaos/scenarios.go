@@ -51,6 +51,7 @@ func onServices(quick bool) []scenario {
 		{name: "poison calls", quick: 100, long: 400, over: 2 * second, crashes: 50},
 		{name: "duplicate deliveries", quick: 300, long: 5000, over: 2 * second, send: publishTwice},
 		{name: "two servers, same submissions", quick: 300, long: 5000, over: 2 * second, send: submitTwice},
+		{name: "the model changes", quick: 300, long: 10000, over: 10 * second, fault: remodel(4 * kills), after: asBefore},
 		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(2*kills, second, killChild)},
 		{name: "kill agent", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 		{name: "kill server", quick: 300, long: 8000, over: 4 * second, fault: repeatedly(kills, second, killServer)},
@@ -96,6 +97,7 @@ func onEmbedded(quick bool) []scenario {
 		{name: "nothing breaks", quick: 300, long: 10000, over: 2 * second},
 		{name: "poison calls", quick: 100, long: 400, over: 2 * second, crashes: 50},
 		{name: "same submissions", quick: 300, long: 5000, over: 2 * second, send: submitTwice},
+		{name: "the model changes", quick: 300, long: 10000, over: 10 * second, fault: remodel(4 * kills), after: asBefore},
 		{name: "kill worker child", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killChild)},
 		{name: "kill everything", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 	}

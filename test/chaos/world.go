@@ -35,6 +35,7 @@ type world struct {
 
 	servers []*process // empty for embedded
 	agents  []*process // of embedded: the one "flow up"
+	workers int        // of the graph, on all agents together
 	clients []*client.Client
 	http    *http.Client // of all clients
 	ledger  *ledger
@@ -75,17 +76,18 @@ func (w *world) open(ctx context.Context) error {
 	if err := repository(repo, w.ledger.path); err != nil {
 		return err
 	}
-	begin, concurrency := w.beginServices, 4
+	begin := w.beginServices
+	w.workers = 4
 	if w.behind == nil {
-		begin, concurrency = w.beginEmbedded, 2
+		begin, w.workers = w.beginEmbedded, 2
 	}
 	if err := begin(ctx); err != nil {
 		return err
 	}
-	if err := declare(ctx, w.clients[0], repo, concurrency); err != nil {
+	if err := declare(ctx, w.clients[0], repo, w.workers); err != nil {
 		return fmt.Errorf("declare the graph: %w", err)
 	}
-	return w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= concurrency })
+	return w.await(ctx, patience, "the workers to run", func() bool { return len(w.children(ctx)) >= w.workers })
 }
 
 // base is the environment of every flow process of the world.
