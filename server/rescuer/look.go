@@ -56,7 +56,7 @@ func (r *Rescuer) look(ctx context.Context, now time.Time) error {
 // returns what is remembered of them, nil when it could not be found out.
 func (l *round) visit(ctx context.Context, g store.Underway, known map[string]mark) (map[string]mark, error) {
 	n, err := l.network(ctx, g.Network)
-	if err != nil {
+	if err != nil || l.room <= 0 {
 		return nil, err
 	}
 	if e, ok := n.sockets[g.Socket]; ok { // a backlog is not gone through
@@ -64,35 +64,9 @@ func (l *round) visit(ctx context.Context, g store.Underway, known map[string]ma
 			return nil, err
 		}
 	}
-	marks := map[string]mark{}
-	var lost []string
-	for after := ""; l.room > 0; l.room -= atOnce {
-		calls, err := l.cfg.History.UnderwayOf(ctx, g.Network, g.Socket, l.now.Add(-young), after, atOnce)
-		if err != nil {
-			return nil, err
-		}
-		if len(calls) == 0 {
-			break
-		}
-		for _, c := range calls {
-			waits, err := l.waiting(ctx, n.queues(c)...)
-			if err != nil {
-				return nil, err
-			}
-			m, old := known[c.ID]
-			switch {
-			case old && m.state == c.State && m.attempt == c.Attempt:
-				if !waits && l.now.Sub(m.since) >= m.patience() {
-					lost = append(lost, c.ID)
-				}
-			case waits: // it may be one of those
-				continue
-			default:
-				m = mark{state: c.State, attempt: c.Attempt, since: l.now}
-			}
-			marks[c.ID] = m
-		}
-		after = calls[len(calls)-1].ID
+	marks, lost, err := l.survey(ctx, n, g, known)
+	if err != nil {
+		return nil, err
 	}
 	for part := range slices.Chunk(lost, atOnce) {
 		sent, err := l.rescue(ctx, n, part, l.now)
@@ -109,6 +83,39 @@ func (l *round) visit(ctx context.Context, g store.Underway, known map[string]ma
 		}
 	}
 	return marks, nil
+}
+
+// survey goes through the calls of a socket. It returns what is remembered of them from
+// now on, and which are lost.
+func (l *round) survey(ctx context.Context, n *network, g store.Underway, known map[string]mark) (marks map[string]mark, lost []string, err error) {
+	marks = map[string]mark{}
+	for after := ""; l.room > 0; l.room -= atOnce {
+		calls, err := l.cfg.History.UnderwayOf(ctx, g.Network, g.Socket, l.now.Add(-young), after, atOnce)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(calls) == 0 {
+			break
+		}
+		for _, c := range calls {
+			waits, err := l.waiting(ctx, n.queues(c)...)
+			if err != nil {
+				return nil, nil, err
+			}
+			m, old := known[c.ID]
+			switch old = old && m.state == c.State && m.attempt == c.Attempt; {
+			case old && !waits && l.now.Sub(m.since) >= m.patience():
+				lost = append(lost, c.ID)
+			case !old && waits: // it may be one of those
+				continue
+			case !old:
+				m = mark{state: c.State, attempt: c.Attempt, since: l.now}
+			}
+			marks[c.ID] = m
+		}
+		after = calls[len(calls)-1].ID
+	}
+	return marks, lost, nil
 }
 
 // patience is for how long nothing is to happen before the call counts as lost.
