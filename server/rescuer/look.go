@@ -25,16 +25,21 @@ type round struct {
 func (r *Rescuer) look(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	// While something is away nothing happens to calls, and that it is back takes them a
+	// moment to notice: what was remembered before counts no more.
+	old := r.watch
+	r.watch = map[place]map[string]mark{}
 	groups, err := r.cfg.History.Underway(ctx, now.Add(-young))
 	if err != nil {
 		return err
 	}
-	old := r.watch
-	r.watch = map[place]map[string]mark{}
 	l := &round{Rescuer: r, now: now, room: watched, networks: map[string]*network{}, waits: map[string]bool{}}
 	// The history is behind the calls by what waits to be recorded.
-	if behind, err := l.waiting(ctx, socket.Records); err != nil || behind {
+	behind, err := l.waiting(ctx, socket.Records)
+	if err == nil && behind {
 		r.watch = old
+	}
+	if err != nil || behind {
 		return err
 	}
 	var errs []error
@@ -43,8 +48,7 @@ func (r *Rescuer) look(ctx context.Context, now time.Time) error {
 		marks, err := l.visit(ctx, g, old[at])
 		if err != nil {
 			errs = append(errs, fmt.Errorf("socket %q: %w", at.socket, err))
-		}
-		if marks == nil {
+		} else if marks == nil {
 			marks = old[at]
 		}
 		r.watch[at] = marks

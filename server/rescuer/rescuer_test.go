@@ -3,6 +3,7 @@ package rescuer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -27,11 +28,15 @@ type play struct {
 	clock   time.Time
 
 	queues map[string]int64 // how many messages wait
+	away   error            // of the broker
 	sent   []socket.Outgoing
 }
 
 // Inspect implements inspector.
 func (p *play) Inspect(_ context.Context, queues ...string) ([]broker.Stats, error) {
+	if p.away != nil {
+		return nil, p.away
+	}
 	out := make([]broker.Stats, len(queues))
 	for i, q := range queues {
 		out[i] = broker.Stats{Queue: q, Messages: p.queues[q]}
@@ -206,6 +211,21 @@ func TestNotLost(t *testing.T) {
 	if len(p.watch) > 0 {
 		t.Errorf("it still remembers %v", p.watch)
 	}
+}
+
+// TestOutage: that nothing happened while the broker was away does not count.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.record(model.Call{ID: "a", Socket: "sock", State: model.Queued})
+	p.want(0)
+	p.clock, p.away = p.clock.Add(patience/2), broker.ErrUnavailable
+	if err := p.look(p.ctx, p.clock); !errors.Is(err, broker.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	p.away = nil
+	p.want(patience)
+	p.want(patience, "a")
 }
 
 // TestLostRecord: a call that has ended, but for its record, is sent again, so that
