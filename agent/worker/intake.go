@@ -125,6 +125,7 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 	if len(jobs) == 0 {
 		return nil, nil
 	}
+	asked := time.Now()
 	claims, err := s.claims(taking, ids(jobs))
 	if err != nil { // stopping: nothing was begun
 		for _, j := range jobs {
@@ -148,7 +149,7 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 		}
 	}
 	s.postpone(others, min(max(longest, 100*time.Millisecond), 2*time.Second))
-	run, ended = s.recall(taking, s.superseded(taking, run), ended)
+	run, ended = s.recall(taking, s.superseded(taking, s.yieldTurn(run, asked)), ended)
 	return s.sift(taking, run, ended)
 }
 

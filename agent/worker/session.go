@@ -49,6 +49,7 @@ type session struct {
 	asked    time.Time // when it was looked last whether cancels are under way; used by intake only
 	underWay bool      // the answer; used by intake only
 
+	stall   time.Time // when the result store answered again after a while; used by intake only
 	doubted time.Time // when it was said last that repeats are put back; used by intake only
 
 	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
