@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -205,10 +206,18 @@ func flush(ctx context.Context, w *world) error {
 	return err
 }
 
-// empty takes the messages out of the queues of the sockets, as somebody with the
-// management of RabbitMQ may. The engine's own queues and that of a plug are left: of a
-// value on its way into a join there is no record.
-func empty(ctx context.Context, w *world) error {
+// empty takes messages out of the queues of the sockets, as somebody with the
+// management of RabbitMQ may, while the processor is stopped, so that there are some. The
+// engine's own queues and that of a plug are left: of a value on its way into a join
+// there is no record.
+func empty(ctx context.Context, w *world) (err error) {
+	if _, err := w.any().StopProcessor(ctx, processorName); err != nil {
+		return err
+	}
+	defer func() {
+		_, started := w.any().StartProcessor(context.WithoutCancel(ctx), processorName)
+		err = errors.Join(err, started)
+	}()
 	t, err := w.behind.topology(ctx, w.prefix)
 	if err != nil {
 		return err
@@ -219,15 +228,19 @@ func empty(ctx context.Context, w *world) error {
 	}
 	defer b.Close()
 	kept := []string{socket.Records, socket.Joins, broker.DeadLetters, socket.EdgeQueue(model.Plug{Object: model.Object{Name: edgeName}, Queue: queueName})}
-	for _, q := range t.Queues {
-		if slices.Contains(kept, q.Name) {
-			continue
+	queues := slices.DeleteFunc(t.Queues, func(q broker.Queue) bool { return slices.Contains(kept, q.Name) })
+	var taken int64
+	return errors.Join(w.await(ctx, patience, "messages to be in a queue", func() bool {
+		for _, q := range queues {
+			n, purged := b.Purge(ctx, q.Name)
+			if purged != nil {
+				err = purged
+				return true
+			}
+			taken += n
 		}
-		if _, err := b.Purge(ctx, q.Name); err != nil {
-			return err
-		}
-	}
-	return nil
+		return taken >= batchSize
+	}), err)
 }
 
 // both does two things at once.
