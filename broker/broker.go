@@ -123,7 +123,8 @@ type Broker interface {
 	// exchange exists with other properties that cannot be changed in place.
 	Declare(ctx context.Context, t Topology) error
 	// Remove deletes the named queues with what is in them, and the named
-	// exchanges. What does not exist is no error.
+	// exchanges. What does not exist is no error. Messages that are delayed until
+	// later go to DeadLetters when they are due.
 	Remove(ctx context.Context, t Topology) error
 	// Publish returns when all messages are confirmed. If some were not, the
 	// error is a *PublishError that says which and why; the others are durable.

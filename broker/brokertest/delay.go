@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -12,6 +13,7 @@ var delayChecks = []check{
 	{"DelayIsNotBlockedByALongerOne", delayOrder},
 	{"DelayUnroutable", delayUnroutable},
 	{"DelaysOfManyQueues", delayMany},
+	{"DelayOutlivesItsQueue", delayOutlives},
 	{"TTLExpires", ttlExpires},
 	{"TTLExpiresAfterDelay", ttlAfterDelay},
 }
@@ -78,6 +80,21 @@ func delayMany(b *bench) {
 		c.exactly("for " + name)
 		c.quiet()
 	}
+}
+
+// delayOutlives: what is delayed when its queue is removed is in the dead letters when it
+// is due, and says why.
+func delayOutlives(b *bench) {
+	b.queue("q")
+	m := to("q", "1")
+	m.Delay = 500 * time.Millisecond
+	b.publish(m)
+	b.must(b.Broker.Remove(b.ctx, broker.Topology{Queues: []broker.Queue{{Name: "q"}}}), "remove the queue")
+	d := b.consume(broker.DeadLetters, 1).next()
+	if why := d.Headers[broker.HeaderDeadReason]; d.ID != "1" || !strings.HasPrefix(why, broker.ReasonGone) || d.Headers[broker.HeaderDeadQueue] != "q" {
+		b.Errorf("dead letter is %s with headers %v", d.ID, d.Headers)
+	}
+	b.must(d.Ack(b.ctx), "ack")
 }
 
 func ttlExpires(b *bench) {

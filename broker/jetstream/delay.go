@@ -197,7 +197,7 @@ func (b *Broker) moveOne(ctx context.Context, d due) error {
 	stream := b.names.delayStream()
 	m, _, err := b.direct(ctx, stream, fmt.Appendf(nil, `{"seq":%d}`, d.seq))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil // its queue was removed, or another Broker has moved it
+		return nil // another Broker has moved it
 	}
 	if err != nil {
 		return err
@@ -209,7 +209,7 @@ func (b *Broker) moveOne(ctx context.Context, d due) error {
 		if !errors.Is(err, broker.ErrUnroutable) {
 			return err
 		}
-		if err := b.sendOne(ctx, b.deadWire(msg, d.queue, "the queue was removed", dedup)); err != nil {
+		if err := b.sendOne(ctx, b.deadWire(msg, d.queue, broker.ReasonGone+": it was removed during the delay", dedup)); err != nil {
 			return err
 		}
 	}

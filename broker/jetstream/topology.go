@@ -188,14 +188,7 @@ func (b *Broker) removeQueue(ctx context.Context, name string) error {
 	if err := b.js.DeleteStream(ctx, b.names.stream(name)); err != nil && !missing(err) {
 		return fmt.Errorf("remove queue %s: %w", name, err)
 	}
-	delays, err := b.js.Stream(ctx, b.names.delayStream())
-	if err == nil {
-		err = delays.Purge(ctx, jetstream.WithPurgeSubject(b.names.delaySubject(name)))
-	}
-	if err != nil && !missing(err) {
-		return fmt.Errorf("remove delayed messages of queue %s: %w", name, err)
-	}
-	return nil
+	return nil // what is delayed goes to the dead letters when it is due
 }
 
 // removeExchange drops the bindings, too: they must not be back with another
