@@ -33,7 +33,10 @@ func TestCopyAfterAStall(t *testing.T) {
 	t.Parallel()
 	var claims atomic.Int32
 	b := setup(t, func(in processor.Invocation) (any, *model.Failure) { return in.ID, nil })
-	b.configure = func(c *Config) { c.Results = stalling{c.Results, &claims, c.Lease / 2} }
+	b.configure = func(c *Config) {
+		c.Lease = 6 * time.Second // the copy is put back for half of it
+		c.Results = stalling{c.Results, &claims, c.Lease / 2}
+	}
 	if _, err := b.results.Claim(b.ctx, "another worker", 10*time.Millisecond, "copy"); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +50,6 @@ func TestCopyAfterAStall(t *testing.T) {
 	send("copy", true)
 	send("first", false)
 	b.start("1", nil)
-	b.wait("first") // it is claimed with the copy, or after it
 	b.eventually("the copy is let go", func() bool {
 		claims, err := b.results.Claim(b.ctx, "another worker", time.Minute, "copy")
 		return err == nil && claims[0].Granted
@@ -55,6 +57,7 @@ func TestCopyAfterAStall(t *testing.T) {
 	if _, err := b.results.Put(b.ctx, time.Hour, result.Result{Call: "copy", State: model.Succeeded, Value: json.RawMessage("1"), Attempt: 1, Finished: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
+	b.wait("first") // it was claimed with the copy, or after it
 	b.eventually("both are settled", func() bool { return b.left() == 0 })
 	if n := b.program.runs("copy"); n > 0 {
 		t.Errorf("the copy ran %d times", n)
