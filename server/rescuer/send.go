@@ -23,7 +23,6 @@ func (r *Rescuer) rescue(ctx context.Context, n *network, ids []string, now time
 	if calls, err = r.free(ctx, calls); err != nil || len(calls) == 0 {
 		return nil, err
 	}
-	r.log.Warn("calls are sent again: their messages are gone", "calls", len(calls), "socket", calls[0].Socket, "first", calls[0].ID)
 	out := make([]socket.Outgoing, len(calls))
 	sent = map[string]bool{}
 	for i, c := range calls {
@@ -37,6 +36,7 @@ func (r *Rescuer) rescue(ctx context.Context, n *network, ids []string, now time
 	if err := r.cfg.Sender.Send(ctx, out, calls); err != nil {
 		return nil, fmt.Errorf("send %d lost calls again: %w", len(out), err)
 	}
+	r.log.Warn("calls are sent again: their messages are gone", "calls", len(calls), "socket", calls[0].Socket, "first", calls[0].ID)
 	return sent, nil
 }
 
