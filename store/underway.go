@@ -19,14 +19,13 @@ const underway = `state IN ('queued', 'running', 'retrying', 'waiting')
 type Underway struct {
 	Network string
 	Socket  string // empty: calls that any socket of their function may run
-	Calls   int64
 }
 
 // Underway lists the sockets that have calls under way which were made before the time.
 func (s *Store) Underway(ctx context.Context, before time.Time) ([]Underway, error) {
 	var out []Underway
 	q := s.read.WithContext(ctx)
-	err := q.Model(&stateRow{}).Select("network, socket, count(*) AS calls").
+	err := q.Model(&stateRow{}).Select("network, socket").
 		// With the names of networks the list is found in the index of states.
 		Where("network IN (?)", q.Session(&gorm.Session{NewDB: true}).Table("networks").Select("name")).
 		Where(underway, stamp(before)).Group("network, socket").Order("network, socket").Scan(&out).Error
