@@ -22,8 +22,8 @@ type generation struct {
 }
 
 // toldBytes is how much is remembered at least, and half of the most: about
-// 40,000 small calls.
-const toldBytes = 8 << 20
+// 80,000 small calls, as many as a recorder lets wait.
+const toldBytes = 16 << 20
 
 func newTold() *told { return &told{seed: maphash.MakeSeed()} }
 

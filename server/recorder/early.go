@@ -18,12 +18,16 @@ const (
 	// earlyAge is how long the record of a call that has not begun waits.
 	earlyAge = 60 * time.Millisecond
 	// A crowd waits for longer: so many calls at once are not done in a moment, and
-	// nobody looks at each of them.
+	// nobody looks at each of them. It does as long as some of those that wait end,
+	// none of them for longer than crowdAge.
 	crowd    = 500
-	crowdAge = 2 * time.Second
-	// earlyMost is how many messages may wait: enough of the prefetch is left for
-	// those that tell how calls end.
-	earlyMost = prefetch / 2
+	crowdAge = 5 * time.Second
+	stillAge = 500 * time.Millisecond
+	// earlyMost is how many messages may wait, and earlyBytes about how large they
+	// may be together: enough of the prefetch is left for those that tell how calls
+	// end. What came first waits, since it ends first.
+	earlyMost  = prefetch * 3 / 4
+	earlyBytes = 16 << 20
 )
 
 // early is a message about calls that have not begun. It is read when it has to
@@ -31,7 +35,8 @@ const (
 type early struct {
 	delivery *broker.Delivery
 	since    time.Time
-	left     int // how many of its calls were not written yet
+	left     int // how many of its calls wait
+	going    int // how many are being written with what was told of them later
 }
 
 // hold lets a message about calls wait; mu is held.
@@ -73,8 +78,20 @@ func (r *Recorder) beginnings(calls []model.Call) (out beginnings) {
 			out.records = append(out.records, e.record(id))
 		}
 		r.leave(e, id)
+		e.going++
 	}
 	return out
+}
+
+// ended notes that beginnings were written; mu is held. Where that is never said,
+// their messages are not acked and come again.
+func (r *Recorder) ended(b beginnings, now time.Time) {
+	for _, e := range b.of {
+		e.going--
+	}
+	if len(b.of) > 0 {
+		r.lastEnd = now
+	}
 }
 
 // record reads what a message tells of one call.
@@ -93,23 +110,21 @@ func (r *Recorder) leave(e *early, id string) {
 	e.left--
 }
 
-// release writes what has waited for long enough, and acks messages of which
-// nothing is left; mu is held.
+// release writes what has waited for long enough or finds no room to wait, and acks
+// messages of which nothing is left; mu is held.
 func (r *Recorder) release(ctx context.Context, now time.Time) {
 	var left []*early
 	var done []*broker.Delivery
 	var calls []model.Call
-	age := earlyAge
-	if len(r.waiting) > crowd {
-		age = crowdAge
-	}
-	for i, e := range r.early {
-		if e.left > 0 && now.Sub(e.since) < age && len(r.early)-i <= earlyMost {
-			left = append(left, e)
+	crowded, size := len(r.waiting) > crowd, 0
+	for _, e := range r.early {
+		waits := e.left > 0 && !r.due(e, crowded, now) && len(left) < earlyMost && size < earlyBytes
+		if waits || e.going > 0 { // else it would be acked before all of it is written
+			left, size = append(left, e), size+len(e.delivery.Body)
 			continue
 		}
 		if len(calls) > 0 && len(calls)+e.left > maxCalls {
-			r.store(ctx, done, beginnings{}, calls)
+			r.start(ctx, done, beginnings{}, calls)
 			done, calls = nil, nil
 		}
 		rest, err := r.remaining(e)
@@ -121,8 +136,17 @@ func (r *Recorder) release(ctx context.Context, now time.Time) {
 	}
 	r.early = left
 	if len(done) > 0 {
-		r.store(ctx, done, beginnings{}, calls)
+		r.start(ctx, done, beginnings{}, calls)
 	}
+}
+
+// due tells whether a message has waited for long enough; mu is held.
+func (r *Recorder) due(e *early, crowded bool, now time.Time) bool {
+	waited := now.Sub(e.since)
+	if !crowded || waited < earlyAge {
+		return waited >= earlyAge
+	}
+	return waited >= crowdAge || waited >= stillAge && now.Sub(r.lastEnd) >= stillAge
 }
 
 // remaining takes out the calls of a message that nothing more was told of; mu is held.

@@ -38,17 +38,28 @@ func told(t *testing.T, s broker.Settler, calls ...model.Call) *broker.Delivery 
 	return broker.NewDelivery(msgs[0], socket.Records, false, s)
 }
 
+// releaseAt has what waits released as if it were that time, and waits for it.
+func (r *Recorder) releaseAt(ctx context.Context, now time.Time) {
+	r.writing.Wait()
+	r.mu.Lock()
+	r.release(ctx, now)
+	r.mu.Unlock()
+	r.writing.Wait()
+}
+
 // TestACrowdWaitsLonger: few queued calls are soon in the history, many wait for
-// their ends, and none for ever.
+// their ends as long as there are ends, and none for ever.
 func TestACrowdWaitsLonger(t *testing.T) {
 	t.Parallel()
+	const never = time.Hour
 	for _, c := range []struct {
-		calls   int
-		waited  time.Duration
-		written bool
+		calls       int
+		waited, end time.Duration // how long ago the last one ended
+		written     bool
 	}{
-		{10, earlyAge / 2, false}, {10, 2 * earlyAge, true},
-		{crowd + 1, 2 * earlyAge, false}, {crowd + 1, 2 * crowdAge, true},
+		{10, earlyAge / 2, never, false}, {10, 2 * earlyAge, never, true}, {10, 2 * earlyAge, 0, true},
+		{crowd + 1, 2 * earlyAge, never, false}, {crowd + 1, 2 * stillAge, never, true},
+		{crowd + 1, 2 * stillAge, stillAge / 2, false}, {crowd + 1, 2 * crowdAge, 0, true},
 	} {
 		h := &book{calls: map[string]model.Call{}, news: make(chan struct{}, 1)}
 		r := New(Config{History: h, Logger: testenv.Logger(t)})
@@ -58,12 +69,68 @@ func TestACrowdWaitsLonger(t *testing.T) {
 		}
 		s := &settler{}
 		r.take(t.Context(), []*broker.Delivery{told(t, s, calls...)})
-		r.mu.Lock()
-		r.release(t.Context(), time.Now().Add(c.waited))
-		r.mu.Unlock()
+		now := time.Now().Add(c.waited)
+		r.lastEnd = now.Add(-c.end)
+		r.releaseAt(t.Context(), now)
 		if got := len(h.calls) == c.calls && s.acked == 1; got != c.written {
-			t.Errorf("%d calls after %s: %d are written, %d messages acked", c.calls, c.waited, len(h.calls), s.acked)
+			t.Errorf("%d calls after %s, the last end %s ago: %d are written, %d messages acked", c.calls, c.waited, c.end, len(h.calls), s.acked)
 		}
+	}
+}
+
+// TestWhatCameFirstWaits: of more messages than may wait, the last ones are written
+// at once, since the first ones end first.
+func TestWhatCameFirstWaits(t *testing.T) {
+	t.Parallel()
+	var written []string
+	r := New(Config{Logger: testenv.Logger(t), History: writes(func(calls []model.Call, _ []string) error {
+		for _, c := range calls {
+			written = append(written, c.ID)
+		}
+		return nil
+	})})
+	var ds []*broker.Delivery
+	for i := range earlyMost + 2 {
+		ds = append(ds, told(t, &settler{}, model.Call{ID: fmt.Sprint(i), State: model.Queued}))
+	}
+	r.take(t.Context(), ds)
+	r.writing.Wait()
+	if want := []string{fmt.Sprint(earlyMost), fmt.Sprint(earlyMost + 1)}; !slices.Equal(written, want) {
+		t.Errorf("written are %q, want %q", written, want)
+	}
+}
+
+// TestAnUnwrittenEndKeepsTheBeginning: a message whose calls have ended is not acked
+// before the ends are written.
+func TestAnUnwrittenEndKeepsTheBeginning(t *testing.T) {
+	t.Parallel()
+	for _, stopped := range []bool{false, true} {
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		ctx, stop := context.WithCancel(t.Context())
+		r := New(Config{Logger: testenv.Logger(t), History: writes(func([]model.Call, []string) error {
+			close(begun)
+			<-goOn
+			return ctx.Err()
+		})})
+		var first settler
+		r.take(ctx, []*broker.Delivery{told(t, &first, model.Call{ID: "a", State: model.Queued})})
+		r.take(ctx, []*broker.Delivery{told(t, &settler{}, model.Call{ID: "a", State: model.Succeeded, Worker: "w"})})
+		<-begun
+		r.mu.Lock()
+		r.release(ctx, time.Now().Add(2*crowdAge))
+		r.mu.Unlock()
+		if first.acked != 0 {
+			t.Errorf("stopped %t: the beginning is acked before the end is written", stopped)
+		}
+		if stopped {
+			stop()
+		}
+		close(goOn)
+		r.releaseAt(ctx, time.Now())
+		if acked := first.acked == 1; acked == stopped {
+			t.Errorf("stopped %t: the beginning is acked: %t", stopped, acked)
+		}
+		stop()
 	}
 }
 
@@ -84,6 +151,7 @@ func TestTheBeginningIsInTheEnd(t *testing.T) {
 		told(t, s, model.Call{ID: "a", State: model.Succeeded, Worker: "w", Origin: "anna"}),
 		told(t, s, model.Call{ID: "b", State: model.Cancelled}),
 	})
+	r.releaseAt(t.Context(), time.Now())
 	if s.acked != 3 || len(r.waiting) > 0 || len(r.early) > 0 {
 		t.Errorf("%d of 3 messages are acked, %d calls wait in %d", s.acked, len(r.waiting), len(r.early))
 	}
@@ -114,6 +182,7 @@ func TestARefusedEndLeavesTheBeginning(t *testing.T) {
 	s := &settler{}
 	r.take(t.Context(), []*broker.Delivery{told(t, s, model.Call{ID: "a", State: model.Queued, Origin: "anna"})})
 	r.take(t.Context(), []*broker.Delivery{told(t, s, model.Call{ID: "a", State: model.Succeeded, Worker: "w"})})
+	r.releaseAt(t.Context(), time.Now())
 	if len(written) != 1 || written[0].Origin != "anna" {
 		t.Errorf("written is %+v", written)
 	}
@@ -130,9 +199,7 @@ func TestABrokenBeginning(t *testing.T) {
 	s := &settler{}
 	body := []byte(`{"common":{"state":"queued"},"calls":[{"id":"a","created":"yesterday"}]}`)
 	r.take(t.Context(), []*broker.Delivery{broker.NewDelivery(broker.Message{ID: "m", Body: body}, socket.Records, false, s)})
-	r.mu.Lock()
-	r.release(t.Context(), time.Now().Add(2*earlyAge))
-	r.mu.Unlock()
+	r.releaseAt(t.Context(), time.Now().Add(2*earlyAge))
 	if s.published != 1 || len(r.waiting) > 0 || len(r.early) > 0 {
 		t.Errorf("%d messages went to the dead letters, %d calls wait in %d", s.published, len(r.waiting), len(r.early))
 	}

@@ -55,34 +55,48 @@ type Recorder struct {
 	cfg Config
 	log *slog.Logger
 
-	mu      sync.Mutex // held while records are written; guards the fields below
+	mu      sync.Mutex // guards the fields below
 	early   []*early   // the oldest first
 	waiting map[string]*early
+	lastEnd time.Time // when calls that waited were written last with their ends
 
-	held chan struct{} // has room for one: something waits
+	held    chan struct{}  // has room for one: something waits
+	desks   chan struct{}  // has room for all writes that go on at the same time
+	writing sync.WaitGroup // these
 }
 
 // The most that is written together: messages, and calls in them.
 const (
-	prefetch = 128
+	prefetch = 256
 	maxCalls = 2000
 )
+
+// writers is how many batches are written at the same time: while the database
+// works on one, the next is read. What a call is does not depend on their order.
+const writers = 2
 
 // pace is how long after a write the next one begins: what comes meanwhile is
 // written together. After a pause, a record is written at once.
 const pace = 20 * time.Millisecond
+
+// plenty is so many messages at once that more of them need not be waited for.
+const plenty = 32
 
 // New returns a recorder that does nothing until Run.
 func New(cfg Config) *Recorder {
 	if cfg.Fault == nil {
 		cfg.Fault = func(string) {}
 	}
-	return &Recorder{cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{}, held: make(chan struct{}, 1)}
+	return &Recorder{
+		cfg: cfg, log: cfg.Logger.With("component", "recorder"), waiting: map[string]*early{},
+		held: make(chan struct{}, 1), desks: make(chan struct{}, writers),
+	}
 }
 
 // Run records until ctx ends.
 func (r *Recorder) Run(ctx context.Context) error {
 	defer r.giveBack(ctx)
+	defer r.writing.Wait()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return broker.Batches(ctx, r.cfg.Broker, socket.Records, prefetch, r.log, r.paced) })
 	g.Go(func() error { return r.age(ctx) })
@@ -95,7 +109,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 func (r *Recorder) paced(ctx context.Context, ds []*broker.Delivery) {
 	began := time.Now()
 	r.take(ctx, ds)
-	if len(ds) >= prefetch/4 {
+	if len(ds) >= plenty {
 		return
 	}
 	select {
@@ -104,9 +118,10 @@ func (r *Recorder) paced(ctx context.Context, ds []*broker.Delivery) {
 	}
 }
 
-// take writes the records of the deliveries, and acks them afterwards; those of
+// take has the records of the deliveries written, and acked afterwards; those of
 // calls that have not begun wait a little for the rest of the story. Large values,
-// which records refer to, are written before.
+// which records refer to, are written before. It returns when a write may go on
+// besides those that do.
 func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,12 +191,26 @@ func (r *Recorder) record(ctx context.Context, calls []model.Call, begun ...stri
 	return r.persist(ctx, len(calls), func(ctx context.Context) error { return r.cfg.History.RecordCalls(ctx, calls, begun...) })
 }
 
-// write writes calls, with what waits about them.
+// write has calls written, with what waits about them; mu is held.
 func (r *Recorder) write(ctx context.Context, ds []*broker.Delivery, calls []model.Call) {
-	if len(ds) == 0 {
-		return
+	if len(ds) > 0 {
+		r.start(ctx, ds, r.beginnings(calls), calls)
 	}
-	r.store(ctx, ds, r.beginnings(calls), calls)
+}
+
+// start has store run as soon as there is a desk for it; mu is held.
+func (r *Recorder) start(ctx context.Context, ds []*broker.Delivery, before beginnings, calls []model.Call) {
+	r.desks <- struct{}{} // whoever sits at one needs no mu to leave
+	r.writing.Go(func() {
+		r.store(ctx, ds, before, calls)
+		<-r.desks
+		if ctx.Err() != nil {
+			return // it may not be written
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ended(before, time.Now())
+	})
 }
 
 // store writes calls, and what was told of them before, until the database has
