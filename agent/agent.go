@@ -58,6 +58,8 @@ type Config struct {
 	Broker   broker.Broker
 	Results  result.Store
 	Events   event.Bus
+	// KeepResults is for how long workers leave results in the result store. Default 24 h.
+	KeepResults time.Duration
 	// CacheDir is where checkouts and environments are kept.
 	CacheDir string
 	Logger   *slog.Logger

@@ -20,6 +20,7 @@ import (
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/processor"
 	"github.com/elasticcode/flow/processor/source"
+	"github.com/elasticcode/flow/result"
 	resultnats "github.com/elasticcode/flow/result/nats"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/stack/natsd"
@@ -161,16 +162,16 @@ type bench struct {
 	stop   func()
 }
 
-func setup(t *testing.T) *bench {
+func setup(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
 	c := &code{}
-	b := setupWith(t, c, map[string]processor.Runtime{model.RuntimePython: c})
+	b := setupWith(t, c, map[string]processor.Runtime{model.RuntimePython: c}, change...)
 	b.code = c
 	return b
 }
 
 // setupWith runs an agent with other sources and runtimes than the fake.
-func setupWith(t *testing.T, s sources, runtimes map[string]processor.Runtime) *bench {
+func setupWith(t *testing.T, s sources, runtimes map[string]processor.Runtime, change ...func(*Config)) *bench {
 	t.Helper()
 	ctx := testenv.Context(t, time.Minute)
 	log := testenv.Logger(t)
@@ -199,10 +200,14 @@ func setupWith(t *testing.T, s sources, runtimes map[string]processor.Runtime) *
 		t.Fatal(err)
 	}
 	out := &bench{t: t, server: &fakeServer{news: make(chan struct{}), beats: make(chan model.Heartbeat)}}
-	a, err := New(Config{
+	cfg := Config{
 		Node: "n", CPUs: 4, Version: "test", API: out.server, Sources: s, Runtimes: runtimes,
 		Broker: b, Results: results, Events: events, CacheDir: t.TempDir(), Logger: log,
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	a, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,6 +357,48 @@ func TestSocketMovesMeanwhile(t *testing.T) {
 	h := b.until("the message taken", func(model.Heartbeat) bool { return waiting(after) == 0 })
 	if h.Workers[0].PID != pid || waiting(unknown) != 1 {
 		t.Errorf("process %d became %+v, and %d messages of a new socket wait", pid, h.Workers, waiting(unknown))
+	}
+}
+
+// keeping is a result store that tells for how long results are to be kept.
+type keeping struct {
+	result.Store
+	ttl chan time.Duration
+}
+
+func (k keeping) Put(ctx context.Context, ttl time.Duration, results ...result.Result) ([]result.Result, error) {
+	select {
+	case k.ttl <- ttl:
+	default:
+	}
+	return k.Store.Put(ctx, ttl, results...)
+}
+
+func TestResultsAreKeptAsSaid(t *testing.T) {
+	t.Parallel()
+	kept := make(chan time.Duration, 1)
+	b := setup(t, func(c *Config) { c.Results, c.KeepResults = keeping{c.Results, kept}, 90*time.Minute })
+	ctx := testenv.Context(t, time.Minute)
+	e := model.Endpoint{
+		Socket: model.Socket{Object: model.Object{Network: "default", Name: "s"}, Processor: "p", Queue: "q", Task: "f"}.WithDefaults(),
+		Queue:  model.Queue{Object: model.Object{Network: "default", Name: "q"}, Type: model.Direct}, Module: "m",
+	}
+	for _, topology := range []broker.Topology{socket.Engine(), socket.Topology(e)} {
+		if err := b.agent.cfg.Broker.Declare(ctx, topology); err != nil {
+			t.Fatal(err)
+		}
+	}
+	past := time.Now().Add(-time.Minute) // so that the call ends without a process
+	late := model.Envelope{ID: model.NewID(), Tracking: model.NewID(), Socket: "s", Created: past, Deadline: &past}
+	if err := socket.NewSender(b.agent.cfg.Broker).Send(ctx, []socket.Outgoing{{Envelope: late, To: socket.Own(e.Queue, e.Socket)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	as := assignment("p", 1, 1)
+	as.Sockets = []model.Endpoint{e}
+	b.server.want(as)
+	b.await("a result", func(*Agent) bool { return len(kept) > 0 })
+	if ttl := <-kept; ttl != 90*time.Minute {
+		t.Errorf("the result is kept for %s", ttl)
 	}
 }
 

@@ -274,7 +274,7 @@ func (c *crew) start(ctx, kill context.Context, program processor.Program, n int
 	s.worker = worker.New(worker.Config{
 		Name: workerName(cfg.Node, c.as.Processor, n), Node: cfg.Node, Epoch: c.agent.epoch, Processor: c.as.Processor, Endpoints: c.as.Sockets,
 		Program: program, Broker: cfg.Broker, Results: cfg.Results, Events: cfg.Events, Logger: cfg.Logger, Fault: cfg.Fault,
-		History: cfg.API.Ended, Values: cfg.API.Values,
+		ResultTTL: cfg.KeepResults, History: cfg.API.Ended, Values: cfg.API.Values,
 		Report: func(st worker.Status) {
 			c.mu.Lock()
 			s.status = st

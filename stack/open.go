@@ -151,13 +151,16 @@ func (s *Stack) openRedis(ctx context.Context, cfg Config, u service) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	err = resultredis.Check(asking, forResults)
+	advice, err := resultredis.Check(asking, forResults)
 	var said goredis.Error
 	if errors.As(err, &said) && refusal.MatchString(said.Error()) {
 		return fmt.Errorf("connect to Redis at %s: %w: %w: %w", u.shown, result.ErrUnavailable, result.ErrRefused, err)
 	}
 	if err != nil {
 		return fmt.Errorf("connect to Redis at %s: %w", u.shown, err)
+	}
+	if advice != "" {
+		cfg.Logger.Warn("Redis should be set up otherwise: "+advice, "redis", u.shown)
 	}
 	s.Events = eventredis.New(forEvents, eventredis.Config{Prefix: u.prefix, Logger: cfg.Logger})
 	s.keepResults(resultredis.New(forResults, resultredis.Config{Prefix: u.prefix, Logger: cfg.Logger}))

@@ -18,8 +18,9 @@ import (
 	"github.com/elasticcode/flow/result/redis"
 )
 
-// pretender is a server that answers as a Redis would that says info of itself.
-func pretender(t *testing.T, info string) *goredis.Client {
+// pretender is a server that answers as a Redis would that says info of itself, and
+// refuses all but that.
+func pretender(t *testing.T, info, refusal string) *goredis.Client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -34,7 +35,7 @@ func pretender(t *testing.T, info string) *goredis.Client {
 			if err != nil {
 				return
 			}
-			pretend(conn, info)
+			pretend(conn, info, refusal)
 		}
 	}()
 	t.Cleanup(func() {
@@ -46,7 +47,7 @@ func pretender(t *testing.T, info string) *goredis.Client {
 }
 
 // pretend answers commands until the connection ends.
-func pretend(conn net.Conn, info string) {
+func pretend(conn net.Conn, info, refusal string) {
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	length := func(kind string) int {
@@ -66,7 +67,7 @@ func pretend(conn net.Conn, info string) {
 			}
 			words[i] = strings.ToLower(string(word[:len(word)-2]))
 		}
-		answer := "-ERR unknown command\r\n"
+		answer := "-" + refusal + "\r\n"
 		switch {
 		case len(words) == 0:
 			return
@@ -78,6 +79,40 @@ func pretend(conn net.Conn, info string) {
 		if _, err := io.WriteString(conn, answer); err != nil {
 			return
 		}
+	}
+}
+
+const unknown = "ERR unknown command"
+
+// TestAdvice: a Redis that may forget claims is used, with a warning.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	const server = "redis_version:7.0.15\r\nredis_mode:standalone\r\n"
+	for memory, want := range map[string]string{
+		"": "",
+		"maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n":            "",
+		"maxmemory:1073741824\r\nmaxmemory_policy:noeviction\r\n":    "",
+		"maxmemory:1073741824\r\nmaxmemory_policy:volatile-lru\r\n":  "maxmemory-policy volatile-lru",
+		"maxmemory:1073741824\r\nmaxmemory_policy:allkeys-lfu\r\n\n": "maxmemory-policy allkeys-lfu",
+	} {
+		advice, err := redis.Check(testenv.Context(t, time.Minute), pretender(t, server+memory, unknown))
+		if err != nil || (advice != "") != (want != "") || !strings.Contains(advice, want) {
+			t.Errorf("%q: advice %q, %v; want %q", memory, advice, err, want)
+		}
+	}
+}
+
+// TestFullMemory: a Redis without memory left is waited for.
+func TestFullMemory(t *testing.T) {
+	t.Parallel()
+	s := redis.New(pretender(t, "", "OOM command not allowed when used memory > 'maxmemory'."), redis.Config{})
+	defer func() { _ = s.Close() }()
+	ctx := testenv.Context(t, time.Minute)
+	if _, err := s.Claim(ctx, "me", time.Minute, "call"); !errors.Is(err, result.ErrUnavailable) {
+		t.Errorf("claiming gave %v", err)
+	}
+	if _, err := s.Put(ctx, time.Minute, result.Result{Call: "call"}); !errors.Is(err, result.ErrUnavailable) {
+		t.Errorf("keeping a result gave %v", err)
 	}
 }
 
@@ -94,7 +129,7 @@ func TestCheck(t *testing.T) {
 		"# Server\r\nredis_version:7.2.4\r\nredis_mode:cluster\r\n":     "Redis Cluster",
 		"# Server\r\nredis_version:10.0.1\r\nredis_mode:standalone\r\n": "",
 	} {
-		err := redis.Check(testenv.Context(t, time.Minute), pretender(t, info))
+		_, err := redis.Check(testenv.Context(t, time.Minute), pretender(t, info, unknown))
 		switch {
 		case wrong == "" && err != nil, wrong != "" && (err == nil || !strings.Contains(err.Error(), wrong)):
 			t.Errorf("%q: %v, want %q", info, err, wrong)
@@ -102,12 +137,12 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q: it would be waited for: %v", info, err)
 		}
 	}
-	if err := redis.Check(testenv.Context(t, time.Minute), client(t, testenv.Redis(t))); err != nil {
+	if _, err := redis.Check(testenv.Context(t, time.Minute), client(t, testenv.Redis(t))); err != nil {
 		t.Error(err)
 	}
 	away := goredis.NewClient(&goredis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
 	defer func() { _ = away.Close() }()
-	if err := redis.Check(testenv.Context(t, time.Minute), away); !errors.Is(err, result.ErrUnavailable) {
+	if _, err := redis.Check(testenv.Context(t, time.Minute), away); !errors.Is(err, result.ErrUnavailable) {
 		t.Errorf("a Redis that is away: %v", err)
 	}
 }

@@ -111,7 +111,7 @@ func wrap(ctx context.Context, err error) error {
 
 // temporary tells whether a refusal is about the server's state, not about the command.
 func temporary(refusal string) bool {
-	for _, p := range []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "ERR max number of clients"} {
+	for _, p := range []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "OOM", "ERR max number of clients"} {
 		if strings.HasPrefix(refusal, p) {
 			return true
 		}

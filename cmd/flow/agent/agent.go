@@ -27,6 +27,7 @@ type Options struct {
 	Name     string
 	CPUs     int
 	KeepCode engine.KeepCode
+	Results  engine.KeepResults
 }
 
 // NewCmd returns "flow agent".
@@ -56,6 +57,7 @@ them, to be run again elsewhere.`,
 	cmd.Flags().IntVar(&o.CPUs, "cpus", runtime.NumCPU(), "how many workers may run here")
 	shortopt.Set(cmd.Flags(), "cpus", "cp")
 	o.KeepCode.AddFlags(cmd)
+	o.Results.AddFlags(cmd)
 	return cmd
 }
 
@@ -70,6 +72,9 @@ func run(ctx context.Context, o *Options) error {
 	}
 	if o.CPUs < 1 {
 		return flags.Valid(fmt.Errorf("--cpus %d: at least 1 is needed", o.CPUs))
+	}
+	if err := o.Results.Check(); err != nil {
+		return err
 	}
 	name, err := nodeName(o.Name)
 	if err != nil {
@@ -98,7 +103,7 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return engine.Unless(drain, err)
 	}
-	node, err := engine.Agent(engine.AgentConfig{Node: name, CPUs: o.CPUs, Stack: services, API: api, Dir: dir, Logger: log})
+	node, err := engine.Agent(engine.AgentConfig{Node: name, CPUs: o.CPUs, Stack: services, API: api, KeepResults: o.Results, Dir: dir, Logger: log})
 	if err != nil {
 		return errors.Join(err, services.Close())
 	}

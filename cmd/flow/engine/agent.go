@@ -3,6 +3,7 @@ package engine
 import (
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"github.com/elasticcode/flow/agent"
 	"github.com/elasticcode/flow/client"
@@ -23,6 +24,8 @@ type AgentConfig struct {
 	API    *client.Client
 	Dir    string // data directory
 	Logger *slog.Logger
+	// KeepResults is for how long workers leave results in the backend; a day if 0.
+	KeepResults KeepResults
 }
 
 // Agent assembles an agent.
@@ -35,7 +38,7 @@ func Agent(cfg AgentConfig) (*agent.Agent, error) {
 	return agent.New(agent.Config{
 		Node: cfg.Node, CPUs: cfg.CPUs, Version: factory.Version().Version, API: cfg.API, Sources: sources, Runtimes: Runtimes(cfg.Logger),
 		Broker: cfg.Stack.Broker, Results: cfg.Stack.Results, Events: cfg.Stack.Events, CacheDir: filepath.Join(cfg.Dir, "cache"), Logger: cfg.Logger,
-		Fault: faults(),
+		KeepResults: time.Duration(cfg.KeepResults), Fault: faults(),
 	})
 }
 

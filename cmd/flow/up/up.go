@@ -30,6 +30,7 @@ type Options struct {
 	Name     string
 	CPUs     int
 	KeepCode engine.KeepCode
+	Results  engine.KeepResults
 }
 
 // NewCmd returns "flow up".
@@ -62,12 +63,16 @@ a second one abandons them, to be run again at the next start.`,
 	cmd.Flags().StringVarP(&o.Name, "name", "n", "localhost", "name of this machine as a node")
 	cmd.Flags().IntVar(&o.CPUs, "cpus", runtime.NumCPU(), "how many workers may run here")
 	o.KeepCode.AddFlags(cmd)
+	o.Results.AddFlags(cmd)
 	return cmd
 }
 
 func run(ctx context.Context, o *Options) error {
 	if o.CPUs < 1 {
 		return flags.Valid(fmt.Errorf("--cpus %d: at least 1 is needed", o.CPUs))
+	}
+	if err := o.Results.Check(); err != nil {
+		return err
 	}
 	began := time.Now()
 	log, err := engine.Logger(o.Err, o.ErrTTY, o.Env, o.Options.Debug)
@@ -127,7 +132,7 @@ func serve(drain, abort context.Context, o *Options, p parts) error {
 	}
 	url := "http://" + addr
 	node, err := engine.Agent(engine.AgentConfig{
-		Node: o.Name, CPUs: o.CPUs, Stack: p.services, Dir: p.dir, Logger: p.log,
+		Node: o.Name, CPUs: o.CPUs, Stack: p.services, KeepResults: o.Results, Dir: p.dir, Logger: p.log,
 		API: client.New(client.Config{Server: url, Token: token, UserAgent: "flow-agent"}),
 	})
 	if err != nil {

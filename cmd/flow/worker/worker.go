@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,7 @@ type Options struct {
 	*factory.Factory
 	Services  engine.Services
 	DataDir   string
+	Results   engine.KeepResults
 	Processor string
 }
 
@@ -50,6 +52,7 @@ have all of them. It needs the services that the server uses.`,
 	o.Services.AddFlags(cmd, false)
 	cmd.Flags().StringVarP(&o.Processor, "name", "n", "", "name of the processor")
 	cmd.Flags().StringVar(&o.DataDir, "data-dir", "", "where checkouts and environments are kept; default $XDG_DATA_HOME/flow")
+	o.Results.AddFlags(cmd)
 	complete.Option(cmd, f, "name", complete.Processors)
 	flags.Required(cmd, "name")
 	return cmd
@@ -63,6 +66,9 @@ func run(ctx context.Context, o *Options) error {
 	o.Services.Fill(o.Env, engine.Services{})
 	if o.Services.Broker == "" || o.Services.Backend == "" {
 		return flags.Valid(errors.New("a worker needs --broker and --backend (or FLOW_BROKER and FLOW_BACKEND): the same as the server"))
+	}
+	if err := o.Results.Check(); err != nil {
+		return err
 	}
 	dir, err := engine.DataDir(o.DataDir, o.Env)
 	if err != nil {
@@ -103,6 +109,7 @@ func config(o *Options, as model.Assignment, s *stack.Stack, cfg worker.Config) 
 	cfg.Name, cfg.Node, cfg.Epoch = "by-hand."+as.Processor.Name, "by-hand-"+id, id
 	cfg.Processor, cfg.Endpoints = as.Processor, as.Sockets
 	cfg.Broker, cfg.Results, cfg.Events = s.Broker, s.Results, s.Events
+	cfg.ResultTTL = time.Duration(o.Results)
 	cfg.Report = func(st worker.Status) {
 		line := "worker " + string(st.Status)
 		if st.PID != 0 {
