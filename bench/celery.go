@@ -35,11 +35,12 @@ type celery struct {
 	sent           int
 }
 
-func (b *bench) openCelery(ctx context.Context) (_ racer, err error) {
+// openCelery starts Celery: tuned for many short tasks, or as its first steps have it.
+func (b *bench) openCelery(ctx context.Context, name string, tuned bool) (_ racer, err error) {
 	if out, err := exec.CommandContext(ctx, debianPython, "-c", "import celery, redis").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s has no celery and redis (on Debian: apt-get install python3-celery python3-redis): %.80s", debianPython, out)
 	}
-	dir := filepath.Join(b.dir, "celery")
+	dir := filepath.Join(b.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (b *bench) openCelery(ctx context.Context) (_ racer, err error) {
 	if err != nil {
 		return nil, errors.New("the URL of Redis cannot be read")
 	}
-	c := &celery{b: b, queue: b.prefix + ".celery", redis: redis.NewClient(options)}
+	c := &celery{b: b, queue: b.prefix + "." + name, redis: redis.NewClient(options)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -61,6 +62,9 @@ func (b *bench) openCelery(ctx context.Context) (_ racer, err error) {
 		return nil, err
 	}
 	env := append(os.Environ(), "BENCH_QUEUE="+c.queue, "BENCH_BROKER="+b.urls.amqp, "BENCH_BACKEND="+b.urls.redis, "BENCH_PAYLOAD="+argument)
+	if tuned {
+		env = append(env, "BENCH_TUNED=1")
+	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err

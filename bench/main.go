@@ -11,7 +11,9 @@
 //	flow_services  submitted through the API in bulk, run by two Python workers;
 //	               RabbitMQ, Redis, and every call in PostgreSQL's history
 //	flow_embedded  the same on the embedded broker and SQLite
-//	celery         prefork with 2 processes, RabbitMQ, results in Redis
+//	celery         prefork with 2 processes, RabbitMQ, results in Redis, tuned
+//	               for many short tasks
+//	celery_plain   the same as Celery's first steps have it
 //	river          inserted in bulk into the same PostgreSQL, run in this process
 //
 // After that it measures how Flow grows: see grow.

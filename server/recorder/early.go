@@ -26,7 +26,7 @@ const (
 	// earlyMost is how many messages may wait, and earlyBytes about how large they
 	// may be together: enough of the prefetch is left for those that tell how calls
 	// end. What came first waits, since it ends first.
-	earlyMost  = prefetch * 3 / 4
+	earlyMost  = prefetch * 2 / 3
 	earlyBytes = 16 << 20
 )
 

@@ -67,7 +67,7 @@ type Recorder struct {
 
 // The most that is written together: messages, and calls in them.
 const (
-	prefetch = 256
+	prefetch = 192
 	maxCalls = 2000
 )
 
