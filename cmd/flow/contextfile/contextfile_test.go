@@ -118,6 +118,9 @@ func TestResolve(t *testing.T) {
 	} {
 		got, err := Resolve(c.options, environment(append(c.env, "XDG_CONFIG_HOME", dir)...))
 		text := strings.Join([]string{got.Name, got.Server.Value, got.Token.Value, got.Network.Value}, " ")
+		if withheld := strings.Contains(got.Warning, "not shown to http://elsewhere"); withheld != (c.options.Server == "http://elsewhere") {
+			t.Errorf("%s: the warning is %q", c.name, got.Warning)
+		}
 		if err != nil || text != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.name, text, err, c.want)
 		}

@@ -65,6 +65,7 @@ func Resolve(o Options, env func(string) string) (Resolved, error) {
 	if out.Token.Origin == FromFile && out.Server.Value != stored.Server && out.Server.Origin != FromDefault {
 		// A token is for the server it was made by: another one must not see it.
 		out.Token = Setting{}
+		out.Warning = "the token of context " + out.Name + " is for " + stored.Server + " and is not shown to " + out.Server.Value
 	}
 	if file.Loose && out.Token.Origin == FromFile {
 		out.Warning = "others may read the token in " + path + ": run chmod 600 " + path
