@@ -93,12 +93,20 @@ func TestPulse(t *testing.T) {
 	}
 }
 
-// deaf is a result store that does not answer what reads, for a while.
+// deaf is a result store that does not answer what reads.
 type deaf struct {
 	result.Store
-	until   time.Time
 	asked   chan struct{}
 	claimed chan struct{} // something was
+}
+
+func (d deaf) Get(ctx context.Context, _ ...string) (map[string]result.Result, error) {
+	select {
+	case d.asked <- struct{}{}:
+	case <-ctx.Done():
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 func (d deaf) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
@@ -112,37 +120,31 @@ func (d deaf) Claim(ctx context.Context, holder string, lease time.Duration, cal
 	return claims, err
 }
 
-func (d deaf) Get(ctx context.Context, calls ...string) (map[string]result.Result, error) {
-	select {
-	case d.asked <- struct{}{}:
-	default:
-	}
-	if time.Now().Before(d.until) {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	return d.Store.Get(ctx, calls...)
-}
-
 // TestAnIdleWorkerNoticesAStall: a worker that had nothing to claim while the result
 // store did not answer is not the first with a copy either.
 func TestAnIdleWorkerNoticesAStall(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(in processor.Invocation) (any, *model.Failure) { return in.ID, nil })
-	const lease = 3 * time.Second
-	store := deaf{b.results, time.Now().Add(lease), make(chan struct{}, 1), make(chan struct{}, 1)}
-	b.configure = func(c *Config) { c.Lease, c.Results = lease, store }
+	store := deaf{b.results, make(chan struct{}), make(chan struct{}, 1)}
+	b.configure = func(c *Config) { c.Lease, c.Results = 6*time.Second, store } // the copy is put back for half of it
 	b.start("1", nil)
-	for b.eventually("it is asked", func() bool { return len(store.asked) > 0 }); time.Now().Before(store.until); {
-		<-store.asked
+	await := func(c <-chan struct{}, what string) {
+		select {
+		case <-c:
+		case <-b.ctx.Done():
+			t.Fatalf("it did not come to this: %s", what)
+		}
+	}
+	for range 3 { // for as long as a lease
+		await(store.asked, "the store is asked")
 	}
 	env := model.Envelope{ID: "copy", Tracking: "run", Socket: "source", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
 	to := socket.Own(b.endpoints[0].Queue, b.endpoints[0].Socket)
 	if err := socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: to, Repeat: true}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	b.eventually("the copy is claimed", func() bool { return len(store.claimed) > 0 })
-	b.eventually("it is let go", func() bool {
+	await(store.claimed, "the copy is claimed")
+	b.eventually("the copy is let go", func() bool {
 		claims, err := b.results.Claim(b.ctx, "who ran it", time.Minute, "copy")
 		return err == nil && claims[0].Granted
 	})
