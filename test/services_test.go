@@ -14,8 +14,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/broker/amqp"
 	"github.com/elasticcode/flow/socket"
+	"github.com/elasticcode/flow/store"
 	"github.com/elasticcode/flow/store/postgres"
 )
 
@@ -57,6 +59,13 @@ func removeQueues(t *testing.T, brokerURL, db, prefix string) {
 		endpoints, err := s.Endpoints(ctx, "")
 		if err != nil {
 			t.Logf("clean RabbitMQ: %v", err) // the script never migrated its schema
+		}
+		queues, err := s.Queues(ctx, "", store.List{})
+		if err != nil {
+			t.Logf("clean RabbitMQ: %v", err)
+		}
+		for _, q := range queues.Items { // without sockets they have an exchange nonetheless
+			gone.Exchanges = append(gone.Exchanges, broker.Exchange{Name: socket.Exchange(q), Kind: broker.Kind(q.Type)})
 		}
 		for _, e := range endpoints {
 			topology := socket.Topology(e)
