@@ -68,9 +68,7 @@ func removeQueues(t *testing.T, brokerURL, db, prefix string) {
 			gone.Exchanges = append(gone.Exchanges, broker.Exchange{Name: socket.Exchange(q), Kind: broker.Kind(q.Type)})
 		}
 		for _, e := range endpoints {
-			topology := socket.Topology(e)
-			gone.Exchanges = append(gone.Exchanges, topology.Exchanges...)
-			gone.Queues = append(gone.Queues, topology.Queues...)
+			gone.Queues = append(gone.Queues, socket.Topology(e).Queues...)
 		}
 	}
 	if err := b.Remove(ctx, gone); err != nil {
