@@ -120,8 +120,7 @@ func (r *Recorder) paced(ctx context.Context, ds []*broker.Delivery) {
 
 // take has the records of the deliveries written, and acked afterwards; those of
 // calls that have not begun wait a little for the rest of the story. Large values,
-// which records refer to, are written before. It returns when a write may go on
-// besides those that do.
+// which records refer to, are written before. It returns when the last write has begun.
 func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
