@@ -40,7 +40,8 @@ type Config struct {
 	Broker  string // URL; see the package comment
 	Backend string // URL of results and events
 	// Name is how the connections are called on the services' own pages.
-	Name   string
+	Name string
+	// Logger hears of connections, and of what should be set up otherwise. Default: silence.
 	Logger *slog.Logger
 }
 
@@ -70,6 +71,9 @@ type check struct {
 // Open opens the services. Services that cannot be reached within the
 // context are an error that names them, without their passwords.
 func Open(ctx context.Context, cfg Config) (*Stack, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	s := &Stack{servers: map[string]*natsd.Server{}}
 	if err := s.openBroker(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.Close())
