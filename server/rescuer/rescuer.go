@@ -6,7 +6,8 @@
 //
 //   - the history has seen no progress of the call, and waits for no records,
 //   - all queues that the message could be in were empty, twice,
-//   - and nobody has a claim to run the call.
+//   - nobody has a claim to run the call,
+//   - and nothing was away meanwhile: workers put back what they cannot tell then.
 //
 // The conclusion may be wrong, for a message that is on its way back to its queue
 // after a delay. Then there are two messages of one call, which workers know how to
@@ -44,6 +45,7 @@ type inspector interface {
 type claimer interface {
 	Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error)
 	Release(ctx context.Context, holder string, calls ...string) error
+	Get(ctx context.Context, calls ...string) (map[string]result.Result, error)
 }
 
 type sender interface {
@@ -86,6 +88,10 @@ const (
 	// patience is for how long nothing may happen to a call before it counts as lost.
 	// It is longer than any delay after which workers put back what they cannot run now.
 	patience = 30 * time.Second
+	// beat is how often the result store is asked for something, and unwell how long its
+	// answer takes at least that counts as none. Workers think so after a third of a lease.
+	beat   = time.Second
+	unwell = 3 * time.Second
 	// mostPatience is how long it is at most for one that was sent again often.
 	mostPatience = time.Hour
 	// lease is how long a call is claimed to find out whether somebody runs it.
@@ -103,16 +109,35 @@ func New(cfg Config) *Rescuer {
 
 // Run looks for lost calls until ctx ends.
 func (r *Rescuer) Run(ctx context.Context) error {
-	for wait := every; ; {
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	next := time.Now().Add(every)
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(wait):
+		case <-tick.C:
 		}
 		begun := time.Now()
-		if err := r.look(ctx, begun); err != nil && ctx.Err() == nil {
+		err := r.feel(ctx)
+		if err == nil && !begun.Before(next) {
+			err = r.look(ctx, begun)
+			next = time.Now().Add(max(every, 50*time.Since(begun))) // it is to cost next to nothing, however many calls wait
+		}
+		if err != nil && ctx.Err() == nil {
 			r.log.Debug("lost calls cannot be looked for now", "err", err)
 		}
-		wait = max(every, 50*time.Since(begun)) // it is to cost next to nothing, however many calls wait
 	}
+}
+
+// feel forgets what it remembers of calls when the result store does not answer:
+// meanwhile, and for a moment after, they do not get on.
+func (r *Rescuer) feel(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, unwell)
+	defer cancel()
+	_, err := r.cfg.Claims.Get(ctx, r.holder)
+	if err != nil {
+		r.watch = map[place]map[string]mark{}
+	}
+	return err
 }

@@ -213,7 +213,8 @@ func TestNotLost(t *testing.T) {
 	}
 }
 
-// TestOutage: that nothing happened while the broker was away does not count.
+// TestOutage: that nothing happened while the broker or the result store was away does
+// not count.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -225,7 +226,26 @@ func TestOutage(t *testing.T) {
 	}
 	p.away = nil
 	p.want(patience)
+	if err := p.feel(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	p.cfg.Claims = mute{p.results}
+	brief, cancel := context.WithTimeout(p.ctx, time.Millisecond)
+	defer cancel()
+	if err := p.feel(brief); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a store that does not answer gave %v", err)
+	}
+	p.cfg.Claims = p.results
+	p.want(patience)
 	p.want(patience, "a")
+}
+
+// mute is a result store that does not answer.
+type mute struct{ result.Store }
+
+func (mute) Get(ctx context.Context, _ ...string) (map[string]result.Result, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // TestLostRecord: a call that has ended, but for its record, is sent again, so that
