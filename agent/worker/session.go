@@ -49,7 +49,7 @@ type session struct {
 	asked    time.Time // when it was looked last whether cancels are under way; used by intake only
 	underWay bool      // the answer; used by intake only
 
-	stall   time.Time // when the result store answered again after a while; used by intake only
+	pulse   *pulse    // of the result store
 	doubted time.Time // when it was said last that repeats are put back; used by intake only
 
 	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
@@ -69,7 +69,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
 		inflight: map[string]int{}, orphans: map[string]map[string]bool{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
-		changes: make(chan chan struct{}), emptied: make(chan struct{}), over: make(chan struct{}),
+		pulse: newPulse(w.cfg.Lease), changes: make(chan chan struct{}), emptied: make(chan struct{}), over: make(chan struct{}),
 	}
 	defer close(s.over)
 	s.doors = newDoors(s)
@@ -78,6 +78,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 	s.isolate()
 
 	var intake, commit sync.WaitGroup
+	intake.Go(func() { s.feel(taking) })
 	intake.Go(func() {
 		var receive sync.WaitGroup
 		receive.Go(func() { _ = s.receiver.Run(taking) })
