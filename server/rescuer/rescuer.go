@@ -7,7 +7,8 @@
 //   - the history has seen no progress of the call, and waits for no records,
 //   - all queues that the message could be in were empty, twice,
 //   - nobody has a claim to run the call,
-//   - and nothing was away meanwhile: workers put back what they cannot tell then.
+//   - and nothing was away meanwhile, and the broker takes messages: else workers put
+//     back what they cannot tell, and calls are on their way to the broker.
 //
 // The conclusion may be wrong, for a message that is on its way back to its queue
 // after a delay. Then there are two messages of one call, which workers know how to
@@ -38,8 +39,9 @@ type history interface {
 	Endpoints(ctx context.Context, network string) ([]model.Endpoint, error)
 }
 
-type inspector interface {
+type queues interface {
 	Inspect(ctx context.Context, queues ...string) ([]broker.Stats, error)
+	Publish(ctx context.Context, msgs ...broker.Message) error
 }
 
 type claimer interface {
@@ -55,7 +57,7 @@ type sender interface {
 // Config is what a rescuer needs.
 type Config struct {
 	History history
-	Queues  inspector
+	Queues  queues
 	Claims  claimer
 	Sender  sender
 	Logger  *slog.Logger

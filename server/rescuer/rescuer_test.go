@@ -1,10 +1,12 @@
 package rescuer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,10 +31,16 @@ type play struct {
 
 	queues map[string]int64 // how many messages wait
 	away   error            // of the broker
+	closed error            // why it takes no messages
 	sent   []socket.Outgoing
 }
 
-// Inspect implements inspector.
+// Publish implements queues: all that comes here goes nowhere.
+func (p *play) Publish(_ context.Context, msgs ...broker.Message) error {
+	return cmp.Or(p.closed, error(&broker.PublishError{Errs: slices.Repeat([]error{broker.ErrUnroutable}, len(msgs))}))
+}
+
+// Inspect implements queues.
 func (p *play) Inspect(_ context.Context, queues ...string) ([]broker.Stats, error) {
 	if p.away != nil {
 		return nil, p.away
@@ -213,8 +221,8 @@ func TestNotLost(t *testing.T) {
 	}
 }
 
-// TestOutage: that nothing happened while the broker or the result store was away does
-// not count.
+// TestOutage: that nothing happened while the broker or the result store was away, or the
+// broker took no messages, does not count.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -236,6 +244,12 @@ func TestOutage(t *testing.T) {
 		t.Fatalf("a store that does not answer gave %v", err)
 	}
 	p.cfg.Claims = p.results
+	p.want(patience)
+	p.clock, p.closed = p.clock.Add(patience), broker.ErrBlocked
+	if err := p.look(p.ctx, p.clock); !errors.Is(err, broker.ErrBlocked) {
+		t.Fatalf("with a broker that takes no messages: %v", err)
+	}
+	p.closed = nil
 	p.want(patience)
 	p.want(patience, "a")
 }
