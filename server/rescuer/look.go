@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
 	"github.com/elasticcode/flow/socket"
 	"github.com/elasticcode/flow/store"
@@ -20,11 +19,7 @@ type round struct {
 	room     int // how many more calls are looked at
 	networks map[string]*network
 	waits    map[string]bool // whether messages wait in a queue, of those that were inspected
-	open     bool            // the broker is known to take messages
 }
-
-// errClosed says that the broker takes no messages, perhaps those of calls among them.
-var errClosed = errors.New("the broker takes no messages")
 
 // look goes once through all that is under way.
 func (r *Rescuer) look(ctx context.Context, now time.Time) error {
@@ -51,16 +46,14 @@ func (r *Rescuer) look(ctx context.Context, now time.Time) error {
 	for _, g := range groups {
 		at := place{g.Network, g.Socket}
 		marks, err := l.visit(ctx, g, old[at])
-		if errors.Is(err, errClosed) {
-			r.watch = map[place]map[string]mark{}
-			return err
-		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("socket %q: %w", at.socket, err))
 		} else if marks == nil {
 			marks = old[at]
 		}
-		r.watch[at] = marks
+		if len(marks) > 0 {
+			r.watch[at] = marks
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -78,9 +71,6 @@ func (l *round) visit(ctx context.Context, g store.Underway, known map[string]ma
 		}
 	}
 	marks, lost, err := l.survey(ctx, n, g, known)
-	if err == nil && len(lost) > 0 {
-		err = l.knock(ctx)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -99,21 +89,6 @@ func (l *round) visit(ctx context.Context, g store.Underway, known map[string]ma
 		}
 	}
 	return marks, nil
-}
-
-// knock finds out whether the broker takes messages: while it does not, calls that are
-// recorded as queued may be on their way to it. One that goes nowhere comes back.
-func (l *round) knock(ctx context.Context) error {
-	if l.open {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, unwell)
-	defer cancel()
-	err := l.cfg.Queues.Publish(ctx, broker.Message{ID: model.NewID(), Key: "flow.nowhere"})
-	if l.open = errors.Is(err, broker.ErrUnroutable); !l.open {
-		return fmt.Errorf("%w: %w", errClosed, err)
-	}
-	return nil
 }
 
 // survey goes through the calls of a socket. It returns what is remembered of them from

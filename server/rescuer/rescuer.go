@@ -22,6 +22,8 @@ package rescuer
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -47,7 +49,6 @@ type queues interface {
 type claimer interface {
 	Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error)
 	Release(ctx context.Context, holder string, calls ...string) error
-	Get(ctx context.Context, calls ...string) (map[string]result.Result, error)
 }
 
 type sender interface {
@@ -90,8 +91,8 @@ const (
 	// patience is for how long nothing may happen to a call before it counts as lost.
 	// It is longer than any delay after which workers put back what they cannot run now.
 	patience = 30 * time.Second
-	// beat is how often the result store is asked for something, and unwell how long its
-	// answer takes at least that counts as none. Workers think so after a third of a lease.
+	// beat is how often it is found out, while calls are suspected, whether others get on,
+	// and unwell how long an answer takes at least that counts as none. Workers think so after a third of a lease.
 	beat   = time.Second
 	unwell = 3 * time.Second
 	// mostPatience is how long it is at most for one that was sent again often.
@@ -132,14 +133,35 @@ func (r *Rescuer) Run(ctx context.Context) error {
 	}
 }
 
-// feel forgets what it remembers of calls when the result store does not answer:
-// meanwhile, and for a moment after, they do not get on.
+// feel forgets the calls that it suspects when others may not get on now: then, and for
+// a moment after, that nothing happens to them says nothing.
 func (r *Rescuer) feel(ctx context.Context) error {
+	if len(r.watch) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, unwell)
 	defer cancel()
-	_, err := r.cfg.Claims.Get(ctx, r.holder)
+	err := errors.Join(r.claims(ctx), r.knock(ctx))
 	if err != nil {
 		r.watch = map[place]map[string]mark{}
 	}
 	return err
+}
+
+// claims finds out whether claims can be made.
+func (r *Rescuer) claims(ctx context.Context) error {
+	if _, err := r.cfg.Claims.Claim(ctx, r.holder, lease, r.holder); err != nil {
+		return err
+	}
+	return r.cfg.Claims.Release(ctx, r.holder, r.holder)
+}
+
+// knock finds out whether the broker takes messages: while it does not, calls that are
+// recorded as queued may be on their way to it. One that goes nowhere comes back.
+func (r *Rescuer) knock(ctx context.Context) error {
+	err := r.cfg.Queues.Publish(ctx, broker.Message{ID: model.NewID(), Key: "flow.nowhere"})
+	if err == nil || errors.Is(err, broker.ErrUnroutable) {
+		return nil
+	}
+	return fmt.Errorf("the broker takes no messages: %w", err)
 }

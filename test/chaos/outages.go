@@ -4,6 +4,8 @@ import (
 	"context"
 	"syscall"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // outage ends a service, waits, and starts it again.
@@ -34,6 +36,20 @@ func memoryAlarm(d time.Duration) func(context.Context, *world) error {
 	}
 }
 
+// fullRedis has Redis refuse what takes memory for a while, as one does whose maxmemory
+// is reached.
+func fullRedis(d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		c := redis.NewClient(&redis.Options{Addr: w.behind.own.redis.addr})
+		defer c.Close()
+		if err := c.ConfigSet(ctx, "maxmemory", "1").Err(); err != nil {
+			return err
+		}
+		sleep(ctx, d)
+		return c.ConfigSet(context.WithoutCancel(ctx), "maxmemory", "0").Err()
+	}
+}
+
 // ofLongCalls is how many of the scenarios on services of its own, the first ones,
 // are about long calls: in the short form no others are played there, unless it is
 // told to play this stack.
@@ -59,6 +75,7 @@ func onOwnServices(quick bool) []scenario {
 		{name: "RabbitMQ killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(theRabbit, killed, second))},
 		{name: "PostgreSQL restarted", quick: 300, long: 3000, over: 10 * second, says: noPostgres, fault: repeatedly(times, second, outage(thePostgres, politely, away))},
 		{name: "PostgreSQL killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(thePostgres, killed, second))},
+		{name: "Redis full", quick: 300, long: 3000, over: 10 * second, says: noRedis, fault: repeatedly(times, second, fullRedis(away))},
 		{name: "Redis restarted, empty", quick: 300, long: 3000, over: 10 * second, says: noRedis, fault: repeatedly(times, second, outage(theRedis, politely, away))},
 		{name: "everything restarted at once", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second,
 			bothOf(outage(theRedis, killed, away), bothOf(outage(thePostgres, politely, away), outage(theRabbit, politely, away))))},
