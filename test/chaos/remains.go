@@ -133,7 +133,7 @@ func (s *services) places(ctx context.Context, prefix string) (int64, error) {
 }
 
 // claims counts the calls that somebody has claimed to run: those that have
-// something in the place of a result that is none.
+// something in the place of a result that is none, nor a claim that was given back.
 func (s *services) claims(ctx context.Context, prefix string) (n int64, err error) {
 	c := redis.NewClient(&redis.Options{Addr: s.redis})
 	defer c.Close()
@@ -147,7 +147,7 @@ func (s *services) claims(ctx context.Context, prefix string) (n int64, err erro
 			return 0, err
 		}
 		for _, k := range kept {
-			if text, there := k.(string); there && !strings.HasPrefix(text, "{") {
+			if text, there := k.(string); there && !strings.HasPrefix(text, "{") && !strings.HasSuffix(text, " 0 ") {
 				n++
 			}
 		}
