@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/elasticcode/flow/result"
 )
 
 // While the result store does not answer, leases lapse whose holders are alive: they
@@ -11,8 +13,8 @@ import (
 // of who has another copy of such a call may be there first. So after a time without
 // answers copies are put back until the others have had their turn.
 
-// pulse is when the result store answered. It is asked for something at least every
-// third of a lease, so that a worker with nothing to do knows, too.
+// pulse is when the result store took claims. It is asked for one at least every third of
+// a lease, so that a worker with nothing to do knows, too.
 type pulse struct {
 	lease time.Duration
 
@@ -47,7 +49,7 @@ func (p *pulse) back() bool {
 // claims and to keep results.
 func (p *pulse) turn() time.Duration { return p.lease / 2 }
 
-// feel asks the result store for something, only to hear whether it answers, until ctx ends.
+// feel finds out regularly whether the result store takes claims, until ctx ends.
 func (s *session) feel(ctx context.Context) {
 	every := s.w.cfg.Lease / 3
 	tick := time.NewTicker(every)
@@ -60,7 +62,7 @@ func (s *session) feel(ctx context.Context) {
 		}
 		asked := time.Now()
 		asking, cancel := context.WithTimeout(ctx, every)
-		if _, err := s.w.cfg.Results.Get(asking, s.w.holder); err == nil {
+		if err := result.Probe(asking, s.w.cfg.Results, s.w.holder); err == nil {
 			s.pulse.beat(asked)
 		}
 		cancel()

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,7 +14,10 @@ import (
 	"github.com/elasticcode/flow/socket"
 )
 
-// stalling is a result store that does not answer the first claim for a while.
+// probes tells whether a claim is made only to find out whether claims can be made.
+func probes(holder string, calls []string) bool { return slices.Equal(calls, []string{holder}) }
+
+// stalling is a result store that does not answer the first claim of a call for a while.
 type stalling struct {
 	result.Store
 	claims *atomic.Int32
@@ -21,7 +25,7 @@ type stalling struct {
 }
 
 func (s stalling) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
-	if s.claims.Add(1) == 1 {
+	if !probes(holder, calls) && s.claims.Add(1) == 1 {
 		<-time.After(s.d)
 	}
 	return s.Store.Claim(ctx, holder, lease, calls...)
@@ -93,23 +97,22 @@ func TestPulse(t *testing.T) {
 	}
 }
 
-// deaf is a result store that does not answer what reads.
+// deaf is a result store that does not answer who probes it.
 type deaf struct {
 	result.Store
 	asked   chan struct{}
-	claimed chan struct{} // something was
-}
-
-func (d deaf) Get(ctx context.Context, _ ...string) (map[string]result.Result, error) {
-	select {
-	case d.asked <- struct{}{}:
-	case <-ctx.Done():
-	}
-	<-ctx.Done()
-	return nil, ctx.Err()
+	claimed chan struct{} // a call was
 }
 
 func (d deaf) Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]result.Claim, error) {
+	if probes(holder, calls) {
+		select {
+		case d.asked <- struct{}{}:
+		case <-ctx.Done():
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	claims, err := d.Store.Claim(ctx, holder, lease, calls...)
 	if err == nil && len(calls) > 0 {
 		select {

@@ -191,3 +191,14 @@ func (s suite) release(t *testing.T) {
 		t.Error("releasing an ended call removed its result")
 	}
 }
+
+func (s suite) probe(t *testing.T) {
+	b := s.open(t)
+	me := "host/" + model.NewID()
+	for range 2 {
+		if err := result.Probe(within(t, limit), b.Store, me); err != nil {
+			t.Fatal(err)
+		}
+	}
+	granted(t, b.Other, "another", me) // nothing of it is held
+}

@@ -88,6 +88,7 @@ func all(ctx context.Context, s result.Store) map[string]error {
 	_, errs["Get"] = s.Get(ctx, "x")
 	_, errs["Claim"] = s.Claim(ctx, "me", lease, "x")
 	errs["Release"] = s.Release(ctx, "me", "x")
+	errs["Probe"] = result.Probe(ctx, s, "me")
 	errs["Forget"] = s.Forget(ctx, "x")
 	if l, ok := s.(result.Limiter); ok {
 		_, _, errs["Take"] = l.Take(ctx, "b", 1, 1, 1)

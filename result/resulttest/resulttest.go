@@ -65,6 +65,7 @@ func RunLocal(t *testing.T, open Open) {
 		{"PutEndsClaims", s.putEndsClaims},
 		{"PutWithoutTheClaim", s.putWithoutTheClaim},
 		{"Release", s.release},
+		{"Probe", s.probe},
 		{"WaitAfterPut", s.waitAfterPut},
 		{"WaitBeforePut", s.waitBeforePut},
 		{"WaitBesideAClaim", s.waitBesideAClaim},

@@ -92,7 +92,8 @@ const (
 	// It is longer than any delay after which workers put back what they cannot run now.
 	patience = 30 * time.Second
 	// beat is how often it is found out, while calls are suspected, whether others get on,
-	// and unwell how long an answer takes at least that counts as none. Workers think so after a third of a lease.
+	// and unwell how long an answer takes at least that counts as none. Workers think so
+	// after a third of a lease.
 	beat   = time.Second
 	unwell = 3 * time.Second
 	// mostPatience is how long it is at most for one that was sent again often.
@@ -141,19 +142,11 @@ func (r *Rescuer) feel(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, unwell)
 	defer cancel()
-	err := errors.Join(r.claims(ctx), r.knock(ctx))
+	err := errors.Join(result.Probe(ctx, r.cfg.Claims, r.holder), r.knock(ctx))
 	if err != nil {
 		r.watch = map[place]map[string]mark{}
 	}
 	return err
-}
-
-// claims finds out whether claims can be made.
-func (r *Rescuer) claims(ctx context.Context) error {
-	if _, err := r.cfg.Claims.Claim(ctx, r.holder, lease, r.holder); err != nil {
-		return err
-	}
-	return r.cfg.Claims.Release(ctx, r.holder, r.holder)
 }
 
 // knock finds out whether the broker takes messages: while it does not, calls that are
