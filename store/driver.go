@@ -22,6 +22,8 @@ type Driver interface {
 	MigrationLock() lock.SessionLocker
 	// Prepare makes the place that migrations go to, if it must be made.
 	Prepare(ctx context.Context, db *sql.DB) error
+	// Ping returns why the database cannot be worked with now, nil if it can.
+	Ping(ctx context.Context, db *sql.DB) error
 	// Unavailable tells whether the error says that the database cannot be reached.
 	Unavailable(err error) bool
 	// MissingTable tells whether the error says that a table does not exist.

@@ -51,11 +51,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ping tells whether the database answers.
+// Ping tells whether the database answers and takes writes.
 func (s *Store) Ping(ctx context.Context) error {
 	db, err := s.read.DB()
 	if err == nil {
-		err = db.PingContext(ctx)
+		err = s.driver.Ping(ctx, db)
 	}
 	if err == nil || ctx.Err() != nil {
 		return s.fail(ctx, "ask the database", err)

@@ -39,6 +39,7 @@ type history interface {
 	UnderwayOf(ctx context.Context, network, socket string, before time.Time, after string, limit int) ([]model.Call, error)
 	CallsByID(ctx context.Context, ids ...string) ([]model.Call, error)
 	Endpoints(ctx context.Context, network string) ([]model.Endpoint, error)
+	Ping(ctx context.Context) error
 }
 
 type queues interface {
@@ -142,7 +143,7 @@ func (r *Rescuer) feel(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, unwell)
 	defer cancel()
-	err := errors.Join(result.Probe(ctx, r.cfg.Claims, r.holder), r.knock(ctx))
+	err := errors.Join(r.cfg.History.Ping(ctx), result.Probe(ctx, r.cfg.Claims, r.holder), r.knock(ctx))
 	if err != nil {
 		r.watch = map[place]map[string]mark{}
 	}

@@ -39,6 +39,21 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+// TestReadOnly: a database that answers and takes no writes is not well.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	name := testenv.Prefix(t)
+	open(t, name) // drops the schema in the end
+	s, err := postgres.Open(testenv.Context(t, time.Minute), testenv.Postgres(t)+"&search_path="+name+"&default_transaction_read_only=on")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Ping(testenv.Context(t, time.Minute)); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "takes no writes") {
+		t.Errorf("have error %v, want ErrUnavailable", err)
+	}
+}
+
 // TestServerGone: while the server is away every method says so, and works
 // again when it is back.
 func TestServerGone(t *testing.T) {

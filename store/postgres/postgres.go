@@ -4,6 +4,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -76,6 +77,16 @@ func open(ctx context.Context, config *pgx.ConnConfig) (*store.Store, error) {
 // long, which was most of its time with calls of 20 KB.
 func compressFast(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, "SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)")
+	return err
+}
+
+// Ping asks for a writable session: a standby answers, too.
+func (driver) Ping(ctx context.Context, db *sql.DB) error {
+	var readOnly bool
+	err := db.QueryRowContext(ctx, "SELECT current_setting('transaction_read_only')::bool").Scan(&readOnly)
+	if err == nil && readOnly {
+		return errors.New("it takes no writes: it is a standby, or was told to be read only; have the URL name the primary")
+	}
 	return err
 }
 

@@ -105,6 +105,9 @@ func (driver) Unavailable(err error) bool {
 	return false
 }
 
+// Ping opens the file.
+func (driver) Ping(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) }
+
 func (driver) MissingTable(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "no such table")
 }

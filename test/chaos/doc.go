@@ -46,8 +46,8 @@
 //     its consumer timeout; the call runs once, and others go on meanwhile.
 //   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
 //   - Services of its own (long form): stopped for a minute and killed, one by one
-//     and all at once; Redis comes back empty, or is full; RabbitMQ's memory
-//     alarm.
+//     and all at once; Redis comes back empty, or is full; PostgreSQL takes no
+//     writes; RabbitMQ's memory alarm.
 //   - The disk of an embedded stack: full for a while (as root on Linux).
 //   - What Redis knows: emptied, alone and together with other faults.
 //   - Clocks: each process' wall clock is wrong by ten minutes, ahead or behind,

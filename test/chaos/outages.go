@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"syscall"
 	"time"
 
@@ -50,6 +51,32 @@ func fullRedis(d time.Duration) func(context.Context, *world) error {
 	}
 }
 
+// readOnly has PostgreSQL refuse what writes for a while, as one does that is made a
+// standby of another.
+func readOnly(d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		db, err := sql.Open("pgx", w.behind.database(w.behind.postgres, "")+"&default_transaction_read_only=off")
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		set := func(ctx context.Context, on string) error {
+			_, err := db.ExecContext(ctx, "ALTER SYSTEM SET default_transaction_read_only = "+on)
+			if err == nil {
+				_, err = db.ExecContext(ctx, "SELECT pg_reload_conf()")
+			}
+			return err
+		}
+		if err := set(ctx, "on"); err != nil {
+			return err
+		}
+		sleep(ctx, d)
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return set(ending, "off")
+	}
+}
+
 // ofLongCalls is how many of the scenarios on services of its own, the first ones,
 // are about long calls: in the short form no others are played there, unless it is
 // told to play this stack.
@@ -75,6 +102,7 @@ func onOwnServices(quick bool) []scenario {
 		{name: "RabbitMQ killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(theRabbit, killed, second))},
 		{name: "PostgreSQL restarted", quick: 300, long: 3000, over: 10 * second, says: noPostgres, fault: repeatedly(times, second, outage(thePostgres, politely, away))},
 		{name: "PostgreSQL killed", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second, outage(thePostgres, killed, second))},
+		{name: "PostgreSQL read only", quick: 300, long: 3000, over: 10 * second, says: noPostgres, fault: repeatedly(times, second, readOnly(away))},
 		{name: "Redis full", quick: 300, long: 3000, over: 10 * second, says: noRedis, fault: repeatedly(times, second, fullRedis(away))},
 		{name: "Redis restarted, empty", quick: 300, long: 3000, over: 10 * second, says: noRedis, fault: repeatedly(times, second, outage(theRedis, politely, away))},
 		{name: "everything restarted at once", quick: 300, long: 3000, over: 10 * second, fault: repeatedly(times, second,
