@@ -114,6 +114,9 @@ func TestFullMemory(t *testing.T) {
 	if _, err := s.Put(ctx, time.Minute, result.Result{Call: "call"}); !errors.Is(err, result.ErrUnavailable) {
 		t.Errorf("keeping a result gave %v", err)
 	}
+	if err := s.Health(ctx); !errors.Is(err, result.ErrUnavailable) || !strings.Contains(err.Error(), "--keep-results") {
+		t.Errorf("its health is %v", err)
+	}
 }
 
 // TestCheck: a Redis that lacks what is needed is named for what it is, and is not

@@ -79,10 +79,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Health tells whether Redis answers, and returns ErrUnavailable when not.
+// Health tells whether Redis answers and takes claims, and returns ErrUnavailable when
+// not: one that is full, or a replica, answers, too.
 func (s *Store) Health(ctx context.Context) error {
-	if err := s.client.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("ask Redis for results how it is: %w", wrap(ctx, err))
+	if err := result.Probe(ctx, s, "health"); err != nil {
+		return fmt.Errorf("ask Redis for results how it is: %w", err)
 	}
 	return nil
 }
@@ -105,6 +106,9 @@ func wrap(ctx context.Context, err error) error {
 	var refusal redis.Error
 	if errors.As(err, &refusal) && !errors.Is(err, redis.ErrPoolTimeout) && !temporary(refusal.Error()) {
 		return err
+	}
+	if refusal != nil && strings.HasPrefix(refusal.Error(), "OOM") {
+		return fmt.Errorf("%w: %w Give it more memory, or keep results for less time (--keep-results)", result.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", result.ErrUnavailable, err)
 }
