@@ -85,7 +85,7 @@ func showStatus(p print.Printer, c *client.Client, s client.Status) error {
 				}
 				return print.Bad
 			}},
-			{Title: "Message", Text: func(x part) string { return x.health.Message }},
+			{Title: "Message", Whole: true, Text: func(x part) string { return x.health.Message }},
 		},
 	}, parts)
 }

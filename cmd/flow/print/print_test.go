@@ -56,6 +56,16 @@ func TestList(t *testing.T) {
 	}
 }
 
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	why := strings.Repeat("x", 2*maxCell)
+	var out strings.Builder
+	columns := []Column[string]{{Title: "Why", Whole: true, Text: func(s string) string { return s }}}
+	if err := Rows(Printer{Out: &out, Format: Table}, columns, []string{why}); err != nil || out.String() != "Why\n"+why+"\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+}
+
 func TestOneAndChanged(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder

@@ -13,6 +13,7 @@ type Column[T any] struct {
 	Title string
 	Text  func(T) string
 	Wide  bool          // only with -o wide
+	Whole bool          // never cut, because the end of it matters; for the last column
 	Right bool          // numbers
 	Style func(T) Style // nil: none
 }
@@ -97,7 +98,7 @@ func Rows[T any](p Printer, columns []Column[T], items []T) error {
 		cells[r] = make([]string, len(shown))
 		for i, c := range shown {
 			text := Line(c.Text(item))
-			if p.Format != Wide {
+			if p.Format != Wide && !c.Whole {
 				text = displaywidth.TruncateString(text, maxCell, "…")
 			}
 			cells[r][i] = text
