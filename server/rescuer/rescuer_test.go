@@ -239,6 +239,7 @@ func TestOutage(t *testing.T) {
 	for why, set := range map[error]func(error){
 		result.ErrUnavailable: func(err error) { p.cfg.Claims = full{p.results, err} },
 		broker.ErrBlocked:     func(err error) { p.closed = err },
+		store.ErrUnavailable:  func(err error) { p.cfg.History = standby{p.db, err} },
 	} {
 		if set(why); !errors.Is(p.feel(p.ctx), why) {
 			t.Errorf("it gets on although %v", why)
@@ -251,6 +252,14 @@ func TestOutage(t *testing.T) {
 	}
 	p.want(patience, "a")
 }
+
+// standby is a database that takes no writes, if err says why.
+type standby struct {
+	*store.Store
+	err error
+}
+
+func (s standby) Ping(ctx context.Context) error { return cmp.Or(s.err, s.Store.Ping(ctx)) }
 
 // full is a result store that takes no claims, if err says why.
 type full struct {

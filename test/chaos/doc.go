@@ -42,7 +42,7 @@
 //     service is away.
 //   - Long calls: the host that runs one dies, its agent alone dies, or it is cut off
 //     and comes back; the call runs elsewhere within 30 s, and the node counts as
-//     down. RabbitMQ (its own) closes the channel of a call that runs for three times
+//     down. RabbitMQ (its own) closes the channel of a call that runs for five times
 //     its consumer timeout; the call runs once, and others go on meanwhile.
 //   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
 //   - Services of its own (long form): stopped for a minute and killed, one by one

@@ -91,7 +91,7 @@ func onOwnServices(quick bool) []scenario {
 	}
 	second := time.Second
 	return []scenario{
-		{name: "consumer timeout", quick: 300, long: 1000, over: 8 * second, lasts: 3 * brokerWaits, before: impatient, after: patientAgain, check: outlasted},
+		{name: "consumer timeout", quick: 300, long: 1000, over: 12 * second, lasts: 5 * brokerWaits, before: impatient, after: patientAgain, check: outlasted},
 		{name: "node dies during a long call", quick: 200, long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(withChildren))},
 		{name: "agent dies during a long call", long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(alone))},
 		{name: "node is frozen during a long call", long: 2000, over: 10 * second, lasts: 3 * second, endsProcesses: true, fault: repeatedly(1, second, nodeEnds(frozen))},
