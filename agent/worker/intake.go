@@ -272,6 +272,7 @@ func (s *session) sendHome(d *broker.Delivery, why error) {
 		s.bury(d, why.Error())
 		return
 	}
+	m.Headers = repeated(m.Headers) // that it was delivered before is not on the new message, and d may come again
 	err := s.w.cfg.Broker.Publish(ctx, m)
 	switch {
 	case err == nil:

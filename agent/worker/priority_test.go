@@ -135,7 +135,9 @@ func TestUnknownSocketOfAClass(t *testing.T) {
 	b.start("1", nil)
 	b.endpoints = all
 	b.sendAs(model.High, "early", 1)
-	b.arrives("q.p.source", "early")
+	if m := b.arrives("q.p.source", "early"); m.Headers[broker.HeaderRepeat] == "" {
+		t.Errorf("it is not marked as one that was delivered before: %v", m.Headers)
+	}
 	if err := b.broker.Remove(b.ctx, broker.Topology{Queues: []broker.Queue{{Name: "q.p.source"}}}); err != nil {
 		t.Fatal(err)
 	}
