@@ -108,7 +108,8 @@ const ReasonExpired = "expired"
 // HeaderDeadQueue, is not there any more.
 const ReasonGone = "its queue is gone"
 
-// Stats is what a broker says of a queue now.
+// Stats is what a broker says of a queue now. It may count what was just published a
+// moment later.
 type Stats struct {
 	Queue     string
 	Messages  int64 // ready to be delivered
