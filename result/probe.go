@@ -2,11 +2,16 @@ package result
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// probeLease is for how long a probe's claim is kept if it cannot be given back.
-const probeLease = 10 * time.Second
+const (
+	// probeLease is for how long a probe's claim is kept if it cannot be given back.
+	probeLease = 10 * time.Second
+	// giveBack is how long that may take, also when ctx has ended.
+	giveBack = time.Second
+)
 
 // Probe tells whether calls can be claimed now: it claims what is no call, named like the
 // holder, and gives it back. A store whose memory is full still answers what reads, but
@@ -15,8 +20,12 @@ func Probe(ctx context.Context, s interface {
 	Claim(ctx context.Context, holder string, lease time.Duration, calls ...string) ([]Claim, error)
 	Release(ctx context.Context, holder string, calls ...string) error
 }, holder string) error {
-	if _, err := s.Claim(ctx, holder, probeLease, holder); err != nil {
+	_, err := s.Claim(ctx, holder, probeLease, holder)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	return s.Release(ctx, holder, holder)
+	// If ctx ended meanwhile, the claim may have been made.
+	giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBack)
+	defer cancel()
+	return errors.Join(err, s.Release(giving, holder, holder))
 }
