@@ -25,6 +25,10 @@ const (
 	Joins   = "flow.join"    // values on their way into a join
 )
 
+// Nowhere is the name of no queue, and of none ever: what is sent there comes back, and
+// shows that the broker takes messages.
+const Nowhere = "flow.nowhere"
+
 // Address is a place on the broker that calls can be published to.
 type Address struct {
 	Exchange string // empty: the queue named Key

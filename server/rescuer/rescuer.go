@@ -153,7 +153,7 @@ func (r *Rescuer) feel(ctx context.Context) error {
 // knock finds out whether the broker takes messages: while it does not, calls that are
 // recorded as queued may be on their way to it. One that goes nowhere comes back.
 func (r *Rescuer) knock(ctx context.Context) error {
-	err := r.cfg.Queues.Publish(ctx, broker.Message{ID: model.NewID(), Key: "flow.nowhere"})
+	err := r.cfg.Queues.Publish(ctx, broker.Message{ID: model.NewID(), Key: socket.Nowhere})
 	if err == nil || errors.Is(err, broker.ErrUnroutable) {
 		return nil
 	}

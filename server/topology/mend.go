@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/socket"
 )
 
 const (
@@ -63,14 +64,20 @@ func (w watched) Publish(ctx context.Context, msgs ...broker.Message) error {
 	err := w.Broker.Publish(ctx, msgs...)
 	if some, ok := errors.AsType[*broker.PublishError](err); ok {
 		for i, e := range some.Errs {
-			// An exchange may reach nobody; a queue that is named has to be there.
-			if errors.Is(e, broker.ErrNotFound) || errors.Is(e, broker.ErrUnroutable) && msgs[i].Exchange == "" {
+			if misses(msgs[i], e) {
 				w.topology.miss()
 				break
 			}
 		}
 	}
 	return err
+}
+
+// misses tells whether a message could not be sent because something is gone: an exchange
+// may reach nobody, but a queue that is named has to be there.
+func misses(m broker.Message, err error) bool {
+	toQueue := m.Exchange == "" && m.Key != socket.Nowhere
+	return errors.Is(err, broker.ErrNotFound) || toQueue && errors.Is(err, broker.ErrUnroutable)
 }
 
 // Consume consumes.

@@ -64,3 +64,17 @@ func TestMissingConsumerQueue(t *testing.T) {
 		t.Error("nobody noticed")
 	}
 }
+
+// TestNowhereIsNotMissing: to ask whether the broker takes messages does not have
+// everything declared again.
+func TestNowhereIsNotMissing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, endpoint("p", "q", "one"))
+	err := b.Watch().Publish(b.ctx, broker.Message{ID: "1", Key: socket.Nowhere})
+	if !errors.Is(err, broker.ErrUnroutable) {
+		t.Fatalf("publishing to nowhere: %v", err)
+	}
+	if len(b.missing) != 0 {
+		t.Error("nowhere counts as missing")
+	}
+}
