@@ -43,6 +43,10 @@ type Claim struct {
 	Granted bool
 	// Token grows with every grant for the same call.
 	Token int64
+	// Unsure says of a grant that the store lost what it knew less than Unsettled ago:
+	// somebody may run the call, or have run it, although it is granted. Memory tells
+	// which calls that can be said of.
+	Unsure bool
 	// Result is how the call ended already, if it did; then Granted is false.
 	Result *Result
 	// Holder is who runs it now, and Remaining how long their lease lasts, when
@@ -85,6 +89,11 @@ func CheckClaim(holder string, lease time.Duration, calls []string) error {
 	}
 	return nil
 }
+
+// Unsettled is for how long after a loss of memory every grant is Unsure. Longer than
+// the first message of a call stays on its way through a worker, while the second one,
+// sent since nobody knew whether the first had arrived, is run by another.
+const Unsettled = time.Minute
 
 // Memory is a Store that can lose what it knew, like a Redis that is flushed or
 // restarted. A claim it grants may then be for a call that has ended.

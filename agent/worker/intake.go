@@ -140,6 +140,7 @@ func (s *session) claim(taking context.Context, jobs []*job) (run []*job, ended 
 		j := jobs[i]
 		switch {
 		case c.Granted:
+			j.unsure = c.Unsure
 			run = append(run, j)
 		case c.Result != nil:
 			ended = append(ended, repeat(j, *c.Result))

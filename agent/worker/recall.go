@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/model"
@@ -17,14 +18,19 @@ import (
 // the store's memory is put back for a while, in which who runs it claims it
 // anew and the recorder writes what is on its way; after that the history, which
 // only the server can read, is asked whether the call has ended.
+//
+// That a message was not delivered before says nothing at first: of two messages of
+// one call, sent since nobody knew whether the first had arrived, the second may have
+// been run while the first was on its way through this worker. So for as long as the
+// store says that it is unsure, whatever is older than its memory is treated alike.
 
 const (
 	// skew is how far the clocks of the store and of those who make calls may differ.
 	skew = 5 * time.Second
-	// resettle is how long after a loss of memory repeats are not looked at: two
+	// resettle is how long after a loss of memory what is older is not looked at: two
 	// renewals of claims, and time for the recorder.
 	resettle = 12 * time.Second
-	// recallDelay is for how long a call is put back meanwhile.
+	// recallDelay is for how long a call is put back that cannot be told yet, after that.
 	recallDelay = 2 * time.Second
 )
 
@@ -38,13 +44,7 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	if !ok || s.w.cfg.History == nil {
 		return run, ended
 	}
-	repeats := 0
-	for _, j := range run {
-		if j.Repeat {
-			repeats++
-		}
-	}
-	if repeats == 0 {
+	if !slices.ContainsFunc(run, (*job).mayHaveRun) {
 		return run, ended
 	}
 	ctx, cancel := context.WithTimeout(taking, 10*time.Second)
@@ -53,7 +53,7 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	sure := make([]*job, 0, len(run))
 	var doubtful []*job
 	for _, j := range run {
-		if j.Repeat && (err != nil || s.older(j.Envelope.Created, since, now)) {
+		if j.mayHaveRun() && (err != nil || s.older(j.Envelope.Created, since, now)) {
 			doubtful = append(doubtful, j)
 		} else {
 			sure = append(sure, j)
@@ -63,15 +63,18 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 		return run, ended
 	}
 	var known map[string]model.Call
+	delay := recallDelay
 	if err == nil {
-		known, err = s.history(ctx, now.Sub(since), ids(doubtful))
+		delay = max(delay, resettle-now.Sub(since))
+		known, err = s.history(ctx, since, now, ids(doubtful))
 	}
 	if err != nil {
-		s.putBack(doubtful, err)
+		s.putBack(doubtful, delay, err)
 		return sure, ended
 	}
 	for _, j := range doubtful {
 		if c, ok := known[j.Envelope.ID]; ok {
+			j.Repeat = true // what follows from it has been sent before
 			ended = append(ended, recalled(j, c))
 		} else {
 			sure = append(sure, j)
@@ -80,6 +83,10 @@ func (s *session) recall(taking context.Context, run []*job, ended []finished) (
 	return sure, ended
 }
 
+// mayHaveRun tells whether a grant does not say that the call has not been run, when it
+// is older than the store's memory.
+func (j *job) mayHaveRun() bool { return j.Repeat || j.unsure }
+
 // older tells whether a call may be older than what the store remembers, by the
 // store's clock. One that comes from the future was made by a clock that is
 // wrong, so its time tells nothing.
@@ -87,18 +94,22 @@ func (s *session) older(created, since, now time.Time) bool {
 	return created.Before(since.Add(skew)) || created.After(now.Add(skew)) || now.Sub(created) > s.w.cfg.ResultTTL
 }
 
-// history returns those of the calls that have ended; remembered is for how long
-// the store has forgotten nothing.
-func (s *session) history(ctx context.Context, remembered time.Duration, calls []string) (map[string]model.Call, error) {
-	if remembered < resettle {
+// history returns those of the calls that have ended. What ended before the store lost
+// its memory is in there, once the queue of records was seen empty a while later.
+func (s *session) history(ctx context.Context, since, now time.Time, calls []string) (map[string]model.Call, error) {
+	if now.Sub(since) < resettle {
 		return nil, errUnsettled
 	}
-	stats, err := s.w.cfg.Broker.Inspect(ctx, socket.Records)
-	if err != nil {
-		return nil, err
-	}
-	if stats[0].Messages > 0 {
-		return nil, errUnsettled
+	// Not "other than": the time of a start is known to a second, and a later loss is later by far.
+	if since.Sub(s.written) > resettle/2 {
+		stats, err := s.w.cfg.Broker.Inspect(ctx, socket.Records)
+		if err != nil {
+			return nil, err
+		}
+		if stats[0].Messages > 0 {
+			return nil, errUnsettled
+		}
+		s.written = since
 	}
 	found, err := s.w.cfg.History(ctx, calls)
 	if err != nil {
@@ -115,13 +126,13 @@ func (s *session) history(ctx context.Context, remembered time.Duration, calls [
 }
 
 // putBack returns calls to their queues for a moment, with their claims.
-func (s *session) putBack(jobs []*job, why error) {
+func (s *session) putBack(jobs []*job, delay time.Duration, why error) {
 	if time.Since(s.doubted) > resettle {
 		s.doubted = time.Now()
 		s.w.log.Warn("calls that may have ended are put back until that is known", "calls", len(jobs), "why", why)
 	}
 	s.unclaim(jobs...)
-	s.postpone(jobs, recallDelay)
+	s.postpone(jobs, delay)
 }
 
 // recalled is for a call that the history knows to have ended. It is kept again

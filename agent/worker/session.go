@@ -18,6 +18,7 @@ type job struct {
 	expected time.Duration // how long it was thought to take when it went into the pipe
 	began    time.Time     // when it became the first in the pipe; zero before
 	noted    bool          // that it runs was recorded
+	unsure   bool          // its claim says little: the result store lost its memory a short while ago
 	pass     pass          // of a socket with limits
 
 	whole *model.Envelope // the call with its large values in place; nil when it has none
@@ -50,7 +51,8 @@ type session struct {
 	underWay bool      // the answer; used by intake only
 
 	pulse   *pulse    // of the result store
-	doubted time.Time // when it was said last that repeats are put back; used by intake only
+	doubted time.Time // when it was said last that calls are put back, since they may have ended; used by intake only
+	written time.Time // the loss of memory of the result store since which all records were seen written; used by intake only
 
 	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
 	emptied chan struct{}      // closed when intake has ended and given back what it had

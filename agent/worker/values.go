@@ -160,7 +160,7 @@ func (s *session) open(taking context.Context, jobs []*job) (run []*job, ended [
 		if err == nil {
 			err = errNotYet
 		}
-		s.putBack(waiting, err)
+		s.putBack(waiting, recallDelay, err)
 	}
 	return run, ended
 }

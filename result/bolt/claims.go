@@ -44,9 +44,11 @@ func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, c
 	if err != nil {
 		return nil, fmt.Errorf("claim %d calls: %w", len(calls), err)
 	}
+	unsure := now.Sub(s.remembers()) < result.Unsettled
 	for i, call := range calls {
 		if answers[i].Result == nil {
 			answers[i] = s.claim(holder, call, now, now.Add(lease))
+			answers[i].Unsure = answers[i].Granted && unsure
 		}
 	}
 	return answers, nil

@@ -21,6 +21,14 @@ func (s *Store) BeginAnew(ctx context.Context) error {
 	return err
 }
 
+// remembers is from when on nothing was forgotten, as far as that is decided. It needs mu.
+func (s *Store) remembers() time.Time {
+	if s.since == 0 {
+		return s.opened
+	}
+	return time.UnixMicro(s.since)
+}
+
 // decide writes from when on nothing was forgotten, unless that is written.
 func (s *Store) decide(ctx context.Context, from int64) (int64, error) {
 	s.mu.Lock()

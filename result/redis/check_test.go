@@ -22,6 +22,20 @@ import (
 // refuses all but that.
 func pretender(t *testing.T, info, refusal string) *goredis.Client {
 	t.Helper()
+	return pretending(t, func(command []string) string {
+		if command[0] == "info" && info != "" {
+			return bulk(info)
+		}
+		return "-" + refusal + "\r\n"
+	})
+}
+
+func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
+
+// pretending is a server that answers pings, and other commands as told. It ends the
+// connection instead of giving an empty answer.
+func pretending(t *testing.T, answer func(command []string) string) *goredis.Client {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +49,7 @@ func pretender(t *testing.T, info, refusal string) *goredis.Client {
 			if err != nil {
 				return
 			}
-			pretend(conn, info, refusal)
+			pretend(conn, answer)
 		}
 	}()
 	t.Cleanup(func() {
@@ -47,7 +61,7 @@ func pretender(t *testing.T, info, refusal string) *goredis.Client {
 }
 
 // pretend answers commands until the connection ends.
-func pretend(conn net.Conn, info, refusal string) {
+func pretend(conn net.Conn, answer func(command []string) string) {
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
 	length := func(kind string) int {
@@ -67,16 +81,14 @@ func pretend(conn net.Conn, info, refusal string) {
 			}
 			words[i] = strings.ToLower(string(word[:len(word)-2]))
 		}
-		answer := "-" + refusal + "\r\n"
+		text := "+PONG\r\n"
 		switch {
 		case len(words) == 0:
 			return
-		case words[0] == "ping":
-			answer = "+PONG\r\n"
-		case words[0] == "info" && info != "":
-			answer = fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
+		case words[0] != "ping":
+			text = answer(words)
 		}
-		if _, err := io.WriteString(conn, answer); err != nil {
+		if _, err := io.WriteString(conn, text); err != nil || text == "" {
 			return
 		}
 	}

@@ -17,10 +17,12 @@ import (
 // that the next token is larger than its token whatever the clock does.
 const afterglow = "60000"
 
-// claimScript claims calls. KEYS are those of the calls; ARGV are the holder, the
-// lease and the afterglow in milliseconds. The answer for a call is its result
-// (which begins with "{"), "g" and the token of a grant, or "h", the milliseconds
-// that remain, a blank and who holds it.
+// claimScript claims calls. KEYS are those of the calls, and the one that says since
+// when Redis remembers; ARGV are the holder, the lease, the afterglow and Unsettled in
+// milliseconds. The answer for a call is its result (which begins with "{"), "g" and the
+// token of a grant, or "h", the milliseconds that remain, a blank and who holds it. The
+// last answer is "u" when grants are unsure, and empty else: to look for a flush in a
+// step of its own would miss one.
 var claimScript = redis.NewScript(`
 local call, format = redis.call, string.format
 local clock = call('TIME')
@@ -30,8 +32,9 @@ local holder, lease = ARGV[1], tonumber(ARGV[2])
 local till, ttl = format('%.0f ', now + lease), format('%.0f', lease + tonumber(ARGV[3]))
 -- What most calls are told: nobody has claimed them before.
 local first, granted = format('%.0f ', fresh) .. till .. holder, format('g%.0f', fresh)
-local answers = {}
-for i, key in ipairs(KEYS) do
+local answers, last = {}, #KEYS
+for i = 1, last - 1 do
+  local key = KEYS[i]
   local known = call('SET', key, first, 'NX', 'GET', 'PX', ttl)
   if not known then
     answers[i] = granted
@@ -50,6 +53,8 @@ for i, key in ipairs(KEYS) do
     end
   end
 end
+local since = call('GET', KEYS[last])
+answers[last] = (not since or fresh - string.match(since, '^%d+') < ARGV[4] * 1000) and 'u' or ''
 return answers
 `)
 
@@ -70,17 +75,11 @@ func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, c
 	}
 	claims := make([]result.Claim, 0, len(calls))
 	err := chunks(calls, batch, func(calls []string) error {
-		answers, err := s.run(ctx, claimScript, calls, holder, lease.Milliseconds(), afterglow)
+		some, err := s.claim(ctx, holder, lease, calls)
 		if err != nil {
-			return fmt.Errorf("claim %d calls: %w", len(calls), wrap(ctx, err))
+			return fmt.Errorf("claim %d calls: %w", len(calls), err)
 		}
-		for i, a := range answers {
-			c, err := parseClaim(a)
-			if err != nil {
-				return fmt.Errorf("claim %s: %w", calls[i], err)
-			}
-			claims = append(claims, c)
-		}
+		claims = append(claims, some...)
 		return nil
 	})
 	if err != nil {
@@ -89,9 +88,34 @@ func (s *Store) Claim(ctx context.Context, holder string, lease time.Duration, c
 	return claims, nil
 }
 
+// claim is one round trip of Claim.
+func (s *Store) claim(ctx context.Context, holder string, lease time.Duration, calls []string) ([]result.Claim, error) {
+	keys := append(s.keys(calls), s.memoryKey())
+	answers, err := claimScript.Run(ctx, s.client, keys, holder, lease.Milliseconds(), afterglow, result.Unsettled.Milliseconds()).StringSlice()
+	if err != nil {
+		return nil, wrap(ctx, err)
+	}
+	if len(answers) != len(keys) {
+		return nil, fmt.Errorf("the script gave %d answers to %d questions", len(answers), len(keys))
+	}
+	unsure := answers[len(calls)] != ""
+	if !unsure {
+		if unsure, err = s.startedLately(ctx); err != nil {
+			return nil, err
+		}
+	}
+	claims := make([]result.Claim, len(calls))
+	for i, call := range calls {
+		if claims[i], err = parseClaim(answers[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", call, err)
+		}
+		claims[i].Unsure = claims[i].Granted && unsure
+	}
+	return claims, nil
+}
+
 // parseClaim reads one answer of the script.
-func parseClaim(answer any) (result.Claim, error) {
-	text, _ := answer.(string)
+func parseClaim(text string) (result.Claim, error) {
 	switch {
 	case strings.HasPrefix(text, "{"):
 		r, err := result.Decode([]byte(text))
@@ -104,7 +128,7 @@ func parseClaim(answer any) (result.Claim, error) {
 		ms, err := strconv.ParseInt(left, 10, 64)
 		return result.Claim{Holder: who, Remaining: time.Duration(ms) * time.Millisecond}, err
 	}
-	return result.Claim{}, fmt.Errorf("the script answered %.40q", answer)
+	return result.Claim{}, fmt.Errorf("the script answered %.40q", text)
 }
 
 // run runs a script on the keys of calls.

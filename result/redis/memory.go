@@ -2,8 +2,11 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,7 +39,10 @@ func (s *Store) Since(ctx context.Context) (since, now time.Time, err error) {
 	}
 	info, err := s.client.Info(ctx, "server").Result()
 	if err != nil {
-		return time.Time{}, time.Time{}, fmt.Errorf("ask Redis since when it runs: %w", wrap(ctx, err))
+		err = wrap(ctx, err)
+		if errors.Is(err, result.ErrUnavailable) || ctx.Err() != nil {
+			return time.Time{}, time.Time{}, fmt.Errorf("ask Redis since when it runs: %w", err)
+		} // else it is a host that does not let it be asked
 	}
 	// A start before anything was written has lost nothing.
 	if started := now.Add(-uptime(info)); started.After(written) {
@@ -53,7 +59,7 @@ func (s *Store) BeginAnew(ctx context.Context) error {
 
 // memory is from when on Redis remembers, when that was written, and the present.
 func (s *Store) memory(ctx context.Context, from string) (since, written, now time.Time, err error) {
-	text, err := sinceScript.Run(ctx, s.client, []string{s.prefix + "{results}:since"}, from).Text()
+	text, err := sinceScript.Run(ctx, s.client, []string{s.memoryKey()}, from).Text()
 	if err != nil {
 		return since, written, now, fmt.Errorf("ask Redis since when it remembers: %w", wrap(ctx, err))
 	}
@@ -62,6 +68,44 @@ func (s *Store) memory(ctx context.Context, from string) (since, written, now ti
 		return since, written, now, fmt.Errorf("ask Redis since when it remembers: it says %.60q: %w", text, err)
 	}
 	return time.UnixMicro(micros[0]), time.UnixMicro(micros[1]), time.UnixMicro(micros[2]), nil
+}
+
+func (s *Store) memoryKey() string { return s.prefix + "{results}:since" }
+
+// dialling counts the connections that the client makes: Redis cannot have started anew
+// without one.
+type dialling struct{ made atomic.Int64 }
+
+// DialHook implements redis.Hook.
+func (d *dialling) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := next(ctx, network, addr)
+		d.made.Add(1)
+		return c, err
+	}
+}
+
+// ProcessHook implements redis.Hook.
+func (d *dialling) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (d *dialling) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// startedLately tells whether Redis was started less than Unsettled ago, and may have
+// lost what it was told before. It asks once for each connection that was made.
+func (s *Store) startedLately(ctx context.Context) (bool, error) {
+	s.starts.Lock()
+	defer s.starts.Unlock()
+	if made := s.dialling.made.Load(); made != s.askedAt {
+		since, now, err := s.Since(ctx)
+		if err != nil {
+			return false, err
+		}
+		s.sure, s.askedAt = time.Now().Add(result.Unsettled-now.Sub(since)), made
+	}
+	return time.Now().Before(s.sure), nil
 }
 
 // uptime reads the seconds Redis has been running; it is long when that is not told.

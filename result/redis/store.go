@@ -28,6 +28,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -52,6 +54,11 @@ type Store struct {
 	waiters *result.Waiters
 	exits   string          // the bell of rooms
 	rooms   *result.Waiters // for places in them
+
+	dialling *dialling
+	starts   sync.Mutex // guards the fields below
+	askedAt  int64      // how many connections had been made when it was asked since when Redis runs
+	sure     time.Time  // when the last start will be Unsettled ago
 }
 
 var _ result.Store = (*Store)(nil)
@@ -63,7 +70,8 @@ func New(client *redis.Client, cfg Config) *Store {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result")}
+	s := &Store{client: client, prefix: cfg.Prefix + "flow:", log: log.With("component", "result"), dialling: &dialling{}, askedAt: -1}
+	client.AddHook(s.dialling)
 	s.bell, s.exits = s.prefix+"{results}:bell", s.prefix+"{rooms}:bell"
 	s.waiters = result.NewWaiters(func(ctx context.Context) { s.listen(ctx, bell{s.bell, s.waiters, s.fetch}) }, s.Get)
 	s.rooms = result.NewRooms(func(ctx context.Context) {
@@ -90,7 +98,7 @@ func (s *Store) Health(ctx context.Context) error {
 
 // keys are where results and claims of calls are kept.
 func (s *Store) keys(calls []string) []string {
-	keys := make([]string, len(calls))
+	keys := make([]string, len(calls), len(calls)+1) // room for one that is not of a call
 	for i, c := range calls {
 		keys[i] = s.prefix + "{" + c + "}:result"
 	}

@@ -51,6 +51,10 @@ func (s suite) beginAnew(t *testing.T) {
 		if at := remembers(t, b.Store); (at.Unix() == 0) != step.all {
 			t.Errorf("%s remembers since %s", step.name, at)
 		}
+		// Whoever claims next is told so, without asking since when.
+		if c := granted(t, b.Other, "me", model.NewID()); c.Unsure == step.all {
+			t.Errorf("a claim in %s: %+v", step.name, c)
+		}
 		if step.all {
 			b.Flush()
 		}

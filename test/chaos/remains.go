@@ -132,12 +132,16 @@ func (s *services) places(ctx context.Context, prefix string) (int64, error) {
 	return held, nil
 }
 
-// claims counts the calls that somebody has claimed to run: those that have
-// something in the place of a result that is none, nor a claim that was given back.
+// claims counts the calls that somebody has claimed to run: those that have a claim in
+// the place of a result, "TOKEN UNTIL HOLDER", that was not given back and has not ended.
 func (s *services) claims(ctx context.Context, prefix string) (n int64, err error) {
 	c := redis.NewClient(&redis.Options{Addr: s.redis})
 	defer c.Close()
 	keys, err := s.keys(ctx, c, prefix, "*:result")
+	if err != nil {
+		return 0, err
+	}
+	now, err := c.Time(ctx).Result()
 	if err != nil {
 		return 0, err
 	}
@@ -147,7 +151,15 @@ func (s *services) claims(ctx context.Context, prefix string) (n int64, err erro
 			return 0, err
 		}
 		for _, k := range kept {
-			if text, there := k.(string); there && !strings.HasPrefix(text, "{") && !strings.HasSuffix(text, " 0 ") {
+			text, there := k.(string)
+			if !there || strings.HasPrefix(text, "{") {
+				continue
+			}
+			var token, until int64
+			if _, err := fmt.Sscan(text, &token, &until); err != nil {
+				return 0, fmt.Errorf("a claim says %.40q: %w", text, err)
+			}
+			if until > now.UnixMilli() {
 				n++
 			}
 		}
