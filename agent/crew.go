@@ -166,8 +166,12 @@ func (c *crew) prepareUntil(ctx context.Context) (processor.Program, bool) {
 		if ctx.Err() != nil {
 			return nil, false
 		}
-		c.log.Error("processor cannot run", "err", err)
-		c.note(model.StatusFailed, explain(err))
+		if client.IsConflict(err) { // the crew of what it is now takes over
+			c.log.Info("the processor was changed while its code was prepared", "err", err)
+		} else {
+			c.log.Error("processor cannot run", "err", err)
+			c.note(model.StatusFailed, explain(err))
+		}
 		delay := wait
 		if processor.Permanent(err) {
 			delay = time.Minute // only a new generation helps, and that makes a new crew
