@@ -100,7 +100,7 @@ func (s *session) history(ctx context.Context, since, now time.Time, calls []str
 	if now.Sub(since) < resettle {
 		return nil, errUnsettled
 	}
-	// Not "other than": the time of a start is known to a second, and a later loss is later by far.
+	// When Redis started is known to a second only: a little later is the same loss.
 	if since.Sub(s.written) > resettle/2 {
 		stats, err := s.w.cfg.Broker.Inspect(ctx, socket.Records)
 		if err != nil {
