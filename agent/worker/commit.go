@@ -59,34 +59,41 @@ func (s *session) settle(batch []finished) {
 	}
 	fault("after publish")
 	s.note(batch)
+	if !s.giveBackClaims(batch) {
+		return
+	}
 	s.w.news.ended(batch)
 	fault("before ack")
 	s.ack(batch)
 	fault("after ack")
 }
 
-// keep stores the results, and gives back the claims of calls to be tried again.
+// keep stores the results.
 func (s *session) keep(batch []finished) bool {
 	results := make([]result.Result, 0, len(batch))
-	var freed []string
 	for _, f := range batch {
-		switch {
-		case f.kind == ran && !f.repeat:
+		if f.kind == ran && !f.repeat {
 			results = append(results, f.result)
-		case f.kind == again:
-			freed = append(freed, f.job.Envelope.ID)
 		}
 	}
-	store := s.w.cfg.Results
-	if len(results) > 0 && !s.persist("keep results", func(ctx context.Context) error {
-		earlier, err := store.Put(ctx, s.w.cfg.ResultTTL, results...)
+	return len(results) == 0 || s.persist("keep results", func(ctx context.Context) error {
+		earlier, err := s.w.cfg.Results.Put(ctx, s.w.cfg.ResultTTL, results...)
 		yield(batch, earlier)
 		return err
-	}) {
-		return false
+	})
+}
+
+// giveBackClaims lets go of the calls that are tried again: the copy that brings one
+// back may come to this session. It does so after note, or whoever has the message once
+// more, since its session was cut, could make the same attempt in between.
+func (s *session) giveBackClaims(batch []finished) bool {
+	var calls []string
+	for _, f := range batch {
+		if f.kind == again {
+			calls = append(calls, f.job.Envelope.ID)
+		}
 	}
-	// Gone from here on: the copy that brings the call back may come to this session.
-	return len(freed) == 0 || s.persist("give claims back", func(ctx context.Context) error { return s.free(ctx, freed...) })
+	return len(calls) == 0 || s.persist("give claims back", func(ctx context.Context) error { return s.free(ctx, calls...) })
 }
 
 // yield lets earlier results count: whoever ended a call first, another worker
@@ -231,8 +238,11 @@ func (s *session) copyOf(f finished) []broker.Message {
 	}
 	m := f.job.Delivery.Message
 	m.ID, m.Body, m.Exchange, m.Key, m.Delay = env.ID, body, "", f.job.Delivery.Queue, f.delay
+	if f.job.Repeat { // who had the message before may have sent a copy, too
+		m.Headers = repeated(m.Headers)
+	}
 	if socket.InClass(m.Key) {
-		socket.Stamp(&m, socket.OwnQueue(f.job.Endpoint.Socket), time.Now().Add(f.delay))
+		socket.Stamp(&m, socket.OwnQueue(f.job.Endpoint.Socket), due)
 	}
 	return []broker.Message{m}
 }

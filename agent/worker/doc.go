@@ -17,11 +17,12 @@
 //  4. result: values that are too large to travel are made durable first, so
 //     that a reference never names what may be lost (values.go). Then keep the
 //     result, which also ends the claim and wakes who waits.
-//     A failure that is to be tried again keeps none and gives the claim back.
+//     A failure that is to be tried again keeps none.
 //  5. publish, confirmed, in one window: the record for the history, the calls
 //     that follow through the plugs, and the delayed copy of a call that is to
 //     be tried again. The ids of the calls that follow derive from this one. A
-//     message with such a copy is marked, and not run when it comes again (tried.go).
+//     message with such a copy is marked, and not run when it comes again (tried.go);
+//     after that its claim is given back.
 //  6. news: tell the event bus, which may lose it.
 //  7. ack.
 //

@@ -362,7 +362,7 @@ func crashed(j *job, err error, log []model.LogLine) finished {
 		f.Message = fmt.Sprintf("the process died %d times while it ran this call; the last time: %v", crashes, err)
 		return dead(j, f, j.began, time.Now(), log)
 	}
-	return finished{job: j, kind: again, failure: f, crash: true, log: log, started: j.began, ended: time.Now(), delay: jitter(time.Second, crashes, 10*time.Second)}
+	return finished{job: j, kind: again, failure: f, crash: true, log: log, started: j.began, ended: time.Now(), delay: max(jitter(time.Second, crashes, 10*time.Second), soonest)}
 }
 
 func overdue(j *job, err error, log []model.LogLine) finished {

@@ -37,6 +37,9 @@ type finished struct {
 	ended   time.Time
 }
 
+// soonest is after what time at least a call comes again: its claim is given back by then.
+const soonest = 50 * time.Millisecond
+
 // MaxResult is the largest result, in bytes of JSON: what is left of the limit
 // of a call when it becomes the value of one.
 const MaxResult = model.MaxPayload - 64<<10
@@ -79,7 +82,7 @@ func judge(j *job, f *model.Failure, started, ended time.Time, log []model.LogLi
 		if f.RetryAfterMS > 0 {
 			delay = time.Duration(f.RetryAfterMS) * time.Millisecond
 		}
-		return finished{job: j, kind: again, failure: f, delay: delay, started: started, ended: ended, log: log}
+		return finished{job: j, kind: again, failure: f, delay: max(delay, soonest), started: started, ended: ended, log: log}
 	}
 	if !f.Permanent && s.MaxAttempts > 1 {
 		return dead(j, f, started, ended, log)

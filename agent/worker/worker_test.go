@@ -491,7 +491,7 @@ func (r renewals) Claim(ctx context.Context, holder string, lease time.Duration,
 }
 
 // TestClaimGivenBackIsNotRenewed: a call that is to be tried again is free for
-// others at once, also when claims are renewed before its copy is on its way.
+// others from then on, also when claims are renewed before its message is acked.
 func TestClaimGivenBackIsNotRenewed(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -502,7 +502,7 @@ func TestClaimGivenBackIsNotRenewed(t *testing.T) {
 		case string(inv.Args[0]) == `"long"`:
 			<-release
 		case inv.Attempt == 1:
-			return nil, &model.Failure{Error: "Again", Message: "not yet"}
+			return nil, &model.Failure{Error: "Again", Message: "not yet", RetryAfterMS: 8000} // not before others have looked
 		}
 		return inv.Args[0], nil
 	}, func(s *model.Socket) { s.MaxAttempts = 2 })
@@ -510,7 +510,7 @@ func TestClaimGivenBackIsNotRenewed(t *testing.T) {
 	b.configure = func(c *Config) { c.Results = renewals{c.Results, claims} }
 	var looked sync.Once
 	b.start("1", func(point string, _ func()) {
-		if point != "after result" {
+		if point != "before ack" {
 			return
 		}
 		looked.Do(func() { // "again" has ended for now, and "long" runs
