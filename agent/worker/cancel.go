@@ -32,7 +32,7 @@ type verdict struct {
 
 // inquire asks in the background whether the running call was cancelled.
 func (h *host) inquire(j *job, ran time.Duration, now time.Time) {
-	if ran < askAfter || h.asking || now.Sub(h.asked) < askEvery || h.overdue != nil || h.cancelled != nil {
+	if ran < askAfter || h.asking || now.Sub(h.asked) < askEvery || h.condemned() {
 		return
 	}
 	h.asking, h.asked = true, now
@@ -55,7 +55,7 @@ func (h *host) inquire(j *job, ran time.Duration, now time.Time) {
 // sentence ends the running call with its process group, if it was cancelled.
 func (h *host) sentence(v verdict) {
 	h.asking = false
-	if v.result == nil || len(h.pipe) == 0 || h.pipe[0] != v.job || h.overdue != nil {
+	if v.result == nil || len(h.pipe) == 0 || h.pipe[0] != v.job || h.overdue != nil || h.lost != nil {
 		return
 	}
 	h.cancelled, h.verdict = v.job, *v.result

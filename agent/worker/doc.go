@@ -13,7 +13,9 @@
 //     A call of a socket with limits needs a pass as well: a token from each
 //     bucket, a place in the room (door.go, pass.go). Without, it waits or goes
 //     back to its queue. A place is given back when the result is kept.
-//  3. run: large values are fetched, and the child process runs the function.
+//  3. run: large values are fetched, and the child process runs the function. Claims
+//     are renewed meanwhile; on one that may have ended nothing is begun, and a call
+//     that another worker has claimed since is left to it (lease.go).
 //  4. result: values that are too large to travel are made durable first, so
 //     that a reference never names what may be lost (values.go). Then keep the
 //     result, which also ends the claim and wakes who waits.

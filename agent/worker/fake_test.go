@@ -42,6 +42,13 @@ func (p *fakeProgram) runs(id string) int {
 	return p.ran[id]
 }
 
+// started is how many processes there were.
+func (p *fakeProgram) started() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.starts
+}
+
 type fakeProcess struct {
 	program *fakeProgram
 	in      chan processor.Invocation

@@ -24,6 +24,14 @@ type host struct {
 	useful  bool          // the process has answered calls, or died of one
 	watch   *time.Timer
 
+	renewal   *time.Ticker // of claims
+	renewed   time.Time    // when the last one that succeeded was asked for
+	taken     taken        // what it told
+	hurried   bool         // the next one was called for, as calls wait for it
+	warned    time.Time    // when it was said last that they fail
+	contested *job         // the call that runs and that another worker had claimed at the last one
+	lost      *job         // the call whose run was ended because it is another worker's
+
 	cancelled *job           // the call whose run was ended because it was cancelled
 	verdict   result.Result  // its result
 	asked     time.Time      // when the last question whether a call was cancelled was asked
@@ -45,19 +53,25 @@ const (
 // errAbandoned says that the worker was told to drop what it does.
 var errAbandoned = errors.New("abandoned")
 
+func newHost(s *session) *host {
+	return &host{
+		s: s, watch: time.NewTimer(time.Hour), told: make(chan verdict, 1),
+		renewal: time.NewTicker(s.w.cfg.Lease / 3), renewed: time.Now(),
+	}
+}
+
 // host runs jobs in the process until there are no more (nil) or it dies. It also
 // tells whether the process was of use: it has run calls.
 func (s *session) host() (useful bool, err error) {
-	h := &host{s: s, watch: time.NewTimer(time.Hour), told: make(chan verdict, 1)}
+	h := newHost(s)
 	defer h.asks.Wait()
 	defer h.watch.Stop()
+	defer h.renewal.Stop()
 	err = h.run()
 	return h.useful, err
 }
 
 func (h *host) run() error {
-	renew := time.NewTicker(h.s.w.cfg.Lease / 3)
-	defer renew.Stop()
 	jobs, replies := h.s.jobs, h.s.proc.Replies()
 	for {
 		if jobs == nil {
@@ -74,6 +88,7 @@ func (h *host) run() error {
 				continue
 			}
 			h.waiting.join(batch)
+			h.cede() // the batch may have been on its way here while the worker slept
 		case r, ok := <-replies:
 			if !ok {
 				return h.died(jobs)
@@ -83,7 +98,7 @@ func (h *host) run() error {
 			h.look()
 		case v := <-h.told:
 			h.sentence(v)
-		case <-renew.C:
+		case <-h.renewal.C:
 			h.renew()
 		case heard := <-h.s.changes:
 			h.giveUp(h.waiting.trim(h.s.owned))
@@ -100,7 +115,7 @@ func (h *host) run() error {
 
 // feed sends waiting calls into the pipe as long as little work is ahead of them.
 func (h *host) feed() {
-	if h.waiting.size() == 0 || h.overdue != nil || h.cancelled != nil {
+	if h.waiting.size() == 0 || h.condemned() || !h.entitled() {
 		return
 	}
 	var next []*job
@@ -206,7 +221,7 @@ func (h *host) look() {
 	}
 	h.share()
 	limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
-	if limit > 0 && ran > limit && h.overdue == nil && h.cancelled == nil {
+	if limit > 0 && ran > limit && !h.condemned() {
 		h.overdue = j
 		h.s.proc.Kill()
 	}
@@ -234,45 +249,6 @@ func (h *host) share() {
 	}))
 }
 
-// renew keeps the claims of everything this session holds.
-func (h *host) renew() {
-	ctx, cancel := h.s.within(h.s.w.cfg.Lease / 3)
-	defer cancel()
-	some, err := h.s.renewClaims(ctx)
-	if err != nil {
-		h.s.w.log.Warn("claims cannot be renewed now", "err", err)
-	}
-	if some {
-		h.adopt()
-		h.s.doors.renew(ctx)
-	}
-}
-
-// renewClaims renews the claims of what the session has; false when it has nothing.
-func (s *session) renewClaims(ctx context.Context) (some bool, err error) {
-	s.renewing.Lock()
-	defer s.renewing.Unlock()
-	held := s.held()
-	if len(held) == 0 {
-		return false, nil
-	}
-	_, err = s.w.cfg.Results.Claim(ctx, s.w.holder, s.w.cfg.Lease, held...)
-	return true, err
-}
-
-// adopt counts calls among those that run which began before their socket had a
-// limit of them.
-func (h *host) adopt() {
-	for _, j := range h.pipe {
-		if e := h.s.receiver.Endpoint(j.Delivery.Queue, j.Endpoint.Socket.Name); e != nil && j.pass.room == "" {
-			if room := roomOf(e); room != "" {
-				j.pass.room = room
-				h.s.doors.passed(room, 1)
-			}
-		}
-	}
-}
-
 // died settles what the process leaves behind: the call that ran is charged,
 // the others go back to their queues.
 func (h *host) died(jobs <-chan []*job) error {
@@ -292,7 +268,7 @@ func (h *host) died(jobs <-chan []*job) error {
 			limit := time.Duration(j.Endpoint.Socket.TimeoutMS) * time.Millisecond
 			err = fmt.Errorf("a call of %s took longer than its timeout of %s and was ended with its process", j.Envelope.Socket, limit)
 			h.s.done <- []finished{overdue(j, err, log)}
-		case h.overdue != nil || h.cancelled != nil: // the one before it was to be ended, and answered just in time
+		case h.condemned(): // it is another worker's, or the one before it was to be ended, and answered just in time
 			h.giveUp(h.pipe[:1])
 		default:
 			h.s.done <- []finished{crashed(j, err, log)}
@@ -302,6 +278,8 @@ func (h *host) died(jobs <-chan []*job) error {
 	}
 	if h.cancelled != nil {
 		err = errCancelled
+	} else if h.lost != nil {
+		err = errLost
 	}
 	h.giveUp(h.waiting.clear())
 	h.pipe = nil

@@ -141,7 +141,7 @@ func (w *Worker) Run(ctx, kill context.Context) error {
 		if err == nil {
 			break
 		}
-		if errors.Is(err, errCancelled) {
+		if errors.Is(err, errCancelled) || errors.Is(err, errLost) {
 			continue // nothing is wrong with the code
 		}
 		// Pauses grow only while processes are of no use. Which calls they die of is

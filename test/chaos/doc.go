@@ -44,6 +44,8 @@
 //     and comes back; the call runs elsewhere within 30 s, and the node counts as
 //     down. RabbitMQ (its own) closes the channel of a call that runs for five times
 //     its consumer timeout; the call runs once, and others go on meanwhile.
+//   - Machines: an agent stands still for longer than its claims last and RabbitMQ waits
+//     for its heartbeats, and then goes on with the calls that it had.
 //   - Connections, by a proxy in front of each service: cut, refused, stalled, slowed.
 //   - Services of its own (long form): stopped for a minute and killed, one by one
 //     and all at once; Redis comes back empty, or is full; PostgreSQL takes no

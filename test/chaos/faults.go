@@ -46,6 +46,17 @@ func killChild(ctx context.Context, w *world) error {
 // killAgent ends an agent (or all of an embedded system) and starts it again.
 func killAgent(_ context.Context, w *world) error { return w.replace(w.agents[rand.N(len(w.agents))]) }
 
+// standStill stops an agent and its children for so long, as a machine that sleeps; then
+// they go on with what they had.
+func standStill(d time.Duration) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		goOn := frozen(w.agents[rand.N(len(w.agents))])
+		defer goOn()
+		sleep(ctx, d)
+		return nil
+	}
+}
+
 // killServer ends a server and starts it again.
 func killServer(_ context.Context, w *world) error {
 	return w.replace(w.servers[rand.N(len(w.servers))])

@@ -56,6 +56,7 @@ func onServices(quick bool) []scenario {
 		{name: "kill agent", quick: 300, long: 8000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, killAgent)},
 		{name: "kill server", quick: 300, long: 8000, over: 4 * second, fault: repeatedly(kills, second, killServer)},
 		{name: "kill anything", long: 8000, over: 20 * second, endsProcesses: true, fault: repeatedly(3*kills, second, killAny)},
+		{name: "agent stands still", long: 6000, over: 20 * second, endsProcesses: true, fault: repeatedly(2, second, standStill(3*outage))},
 		{name: "flush Redis and kill agent", long: 5000, over: 4 * second, endsProcesses: true, fault: repeatedly(kills, second, bothOf(flush, killAgent))},
 		{name: "agent starts without Redis", quick: 100, long: 2000, over: 2 * second, endsProcesses: true, says: "waiting for the broker and the backend",
 			fault: repeatedly(1, second, startsBefore(toRedis, anAgent, outage))},
