@@ -86,8 +86,8 @@ func (s *session) renewClaims(ctx context.Context) (others taken, some bool, err
 	return others, true, nil
 }
 
-// cede leaves those of the calls that wait here to others that they have: they run them, or have
-// told how they ended.
+// cede takes out those of the calls that wait here which others have: they run them, or
+// have told how they ended.
 func (h *host) cede() {
 	if len(h.taken) == 0 {
 		return
