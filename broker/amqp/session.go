@@ -18,7 +18,9 @@ import (
 )
 
 const (
-	heartbeat = 10 * time.Second
+	// heartbeat: RabbitMQ gives up a client that stands still after two or three of them.
+	// What it had is to run elsewhere within 30 s.
+	heartbeat = 8 * time.Second
 	dialWait  = 10 * time.Second
 )
 
