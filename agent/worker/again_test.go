@@ -18,7 +18,7 @@ func TestClaimIsKeptUntilTheCopyIsMarked(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(in processor.Invocation) (any, *model.Failure) {
 		if in.Attempt == 1 {
-			return nil, &model.Failure{Error: "ValueError", Message: "not yet"}
+			return nil, &model.Failure{Error: "ValueError", Message: "not yet", RetryAfterMS: 3000} // not before it was looked
 		}
 		return in.Attempt, nil
 	}, func(s *model.Socket) { s.MaxAttempts = 2 })

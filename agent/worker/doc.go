@@ -8,8 +8,8 @@
 //  2. claim: ask the result store for the right to run the call. If it has
 //     ended already (this is a repeat), go on with step 5 and the stored result;
 //     if another worker runs it, put the delivery back for a moment. A result
-//     store that was emptied knows neither: then a repeat of an older call waits
-//     until the history can tell whether it has ended (recall.go).
+//     store that was emptied knows neither: an older call waits then, after the first
+//     minute only a repeat, until the history can tell whether it has ended (recall.go).
 //     A call of a socket with limits needs a pass as well: a token from each
 //     bucket, a place in the room (door.go, pass.go). Without, it waits or goes
 //     back to its queue. A place is given back when the result is kept.

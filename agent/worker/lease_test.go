@@ -44,11 +44,63 @@ func (a asleep) Claim(ctx context.Context, holder string, lease time.Duration, c
 	return a.Store.Claim(ctx, holder, lease, calls...)
 }
 
-// TestNothingBeginsOnALapsedClaim: of the calls that a worker had claimed before it slept
-// for longer than its lease, it runs those that nobody else has.
+// TestNothingBeginsOnALapsedClaim: a call that a worker had claimed before it slept for
+// longer than its lease is run by it only if nobody else has it.
 func TestNothingBeginsOnALapsedClaim(t *testing.T) {
 	t.Parallel()
-	b := setup(t, func(in processor.Invocation) (any, *model.Failure) { return in.ID, nil })
+	t.Run("nobody has it", func(t *testing.T) {
+		t.Parallel()
+		b, _, wake := asleepWithACall(t)
+		if err := b.results.Release(b.ctx, "another", "call"); err != nil {
+			t.Fatal(err)
+		}
+		wake()
+		b.wait("call")
+		b.ran("call", 1)
+	})
+	t.Run("it has ended", func(t *testing.T) {
+		t.Parallel()
+		b, _, wake := asleepWithACall(t)
+		then := result.Result{Call: "call", State: model.Succeeded, Value: json.RawMessage(`"then"`), Attempt: 1, Finished: time.Now()}
+		if _, err := b.results.Put(b.ctx, time.Hour, then); err != nil {
+			t.Fatal(err)
+		}
+		wake()
+		b.drained()
+		b.ran("call", 0)
+	})
+	t.Run("another runs it", func(t *testing.T) {
+		t.Parallel()
+		b, claims, wake := asleepWithACall(t)
+		wake()
+		b.eventually("the worker asks for it anew", func() bool {
+			select {
+			case <-claims:
+				return true
+			default:
+				return b.program.runs("call") > 0
+			}
+		})
+		b.ran("call", 0)
+		if err := b.results.Release(b.ctx, "another", "call"); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("call")
+		b.ran("call", 1)
+	})
+}
+
+func (b *bench) ran(id string, want int) {
+	b.t.Helper()
+	if n := b.program.runs(id); n != want {
+		b.t.Errorf("%s ran %d times, want %d", id, n, want)
+	}
+}
+
+// asleepWithACall has a worker that claimed "call" and sleeps until wake, by which time
+// another one has claimed it. It also returns the claims that are made from then on.
+func asleepWithACall(t *testing.T) (b *bench, claims <-chan []string, wake func()) {
+	b = setup(t, func(in processor.Invocation) (any, *model.Failure) { return in.ID, nil })
 	b.endpoints[0].Out = nil // nothing follows
 	store := asleep{sleeps: &atomic.Bool{}, fell: make(chan struct{}), wake: make(chan struct{}), claims: make(chan []string, 1)}
 	b.configure = func(c *Config) {
@@ -57,7 +109,7 @@ func TestNothingBeginsOnALapsedClaim(t *testing.T) {
 	}
 	// A call that has run and is not settled yet has its claim renewed, and is in nobody's way.
 	settling, goOn := make(chan struct{}), make(chan struct{})
-	wake := sync.OnceFunc(func() {
+	wake = sync.OnceFunc(func() {
 		close(store.wake)
 		close(goOn)
 	})
@@ -75,36 +127,13 @@ func TestNothingBeginsOnALapsedClaim(t *testing.T) {
 	<-settling
 	store.sleeps.Store(true)
 	<-store.fell
-	all := b.sendTogether(64)
-	claimed := <-store.claims
-	if len(claimed) < 3 {
-		t.Fatalf("%d calls were claimed together", len(claimed))
-	}
-	ended, elsewhere := claimed[0], claimed[1]
-	b.eventually("the claims end", func() bool {
-		claims, err := b.results.Claim(b.ctx, "another", time.Minute, elsewhere)
+	b.send("call", 1)
+	<-store.claims
+	b.eventually("the claim ends", func() bool {
+		claims, err := b.results.Claim(b.ctx, "another", time.Minute, "call")
 		return err == nil && claims[0].Granted
 	})
-	then := result.Result{Call: ended, State: model.Succeeded, Value: json.RawMessage(`"then"`), Attempt: 1, Finished: time.Now()}
-	if _, err := b.results.Put(b.ctx, time.Hour, then); err != nil {
-		t.Fatal(err)
-	}
-	wake()
-	for _, id := range all {
-		if id != elsewhere {
-			b.wait(id)
-		}
-	}
-	for _, id := range []string{ended, elsewhere} {
-		if n := b.program.runs(id); n != 0 {
-			t.Errorf("%s, which another worker has, ran %d times", id, n)
-		}
-	}
-	if err := b.results.Release(b.ctx, "another", elsewhere); err != nil {
-		t.Fatal(err)
-	}
-	b.wait(elsewhere)
-	b.drained()
+	return b, store.claims, wake
 }
 
 // stolen is a result store that says of a call that another worker has it.
