@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/elasticcode/flow/internal/squeeze"
 )
 
 // An entry is what a driver keeps in its backlog: a few messages that were
@@ -16,13 +18,14 @@ import (
 //	count of channels, then for each channel: length, name; length of the data, data
 //
 // where every number is four bytes, most significant first, so that a Lua script
-// in Redis reads it as well (struct.unpack '>I4').
+// in Redis reads it as well (struct.unpack '>I4'). A backlog keeps entries squeezed
+// (package squeeze), a seventh of that: the events of calls are nearly the same.
 
 // MaxEntryItems is the largest number of items in an entry, and MaxEntryBytes
 // the size at which it takes no further one. They bound what a backlog of so
 // many entries can hold.
 const (
-	MaxEntryItems = 16
+	MaxEntryItems = 64
 	MaxEntryBytes = 32 << 10
 )
 
@@ -82,9 +85,16 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 	return append(b, s...)
 }
 
-// Unpack calls see with each message of an entry, numbered from 0 in the order
-// of publishing, until it returns false. The data points into the entry.
+// Squeeze returns an entry as a backlog keeps it.
+func Squeeze(entry []byte) []byte { return squeeze.Pack(entry) }
+
+// Unpack calls see with each message of an entry, squeezed or not, numbered from 0 in
+// the order of publishing, until it returns false. The data points into the entry.
 func Unpack(entry []byte, see func(n int, channel string, data []byte) bool) error {
+	entry, err := squeeze.Open(entry)
+	if err != nil {
+		return fmt.Errorf("an entry of the event backlog: %w", err)
+	}
 	r := unpacker{rest: entry}
 	for n := 0; len(r.rest) > 0; {
 		channels := make([][]byte, 0, 4)

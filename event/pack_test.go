@@ -25,6 +25,9 @@ func TestPackAndUnpack(t *testing.T) {
 		}
 		var out []event.Message
 		for _, e := range entries {
+			if rapid.Bool().Draw(t, "squeezed") {
+				e = event.Squeeze(e)
+			}
 			n := 0
 			if err := event.Unpack(e, func(i int, channel string, data []byte) bool {
 				if i != n {
@@ -70,6 +73,7 @@ func FuzzUnpack(f *testing.F) {
 	entries, _ := event.Pack([]event.Message{{Channel: "c", Data: []byte("{}")}, {Channel: "d", Data: []byte("{}")}})
 	f.Add(entries[0])
 	f.Add([]byte{255, 255, 255, 255})
+	f.Add(event.Squeeze(bytes.Repeat(entries[0], 100)))
 	f.Fuzz(func(t *testing.T, entry []byte) {
 		_ = event.Unpack(entry, func(int, string, []byte) bool { return true })
 	})

@@ -101,7 +101,7 @@ func (s *scribe) about(id string) []model.Call {
 	}
 	record := s.told.find(id)
 	s.mu.Unlock()
-	rec, _ := model.DecodeRecord(record) // of nothing there is nothing
+	rec, _ := socket.DecodeRecord(record) // of nothing there is nothing
 	return rec.Calls
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // told remembers records as they were sent, for who asks for a call sooner than
-// the history knows it. They are kept as they travel: texts without pointers cost
+// the history knows it. They are kept as they travel, squeezed: bytes without pointers cost
 // the collector of garbage nothing, however many they are.
 type told struct {
 	seed     maphash.Seed
@@ -21,22 +21,27 @@ type generation struct {
 	where   map[uint64]int32
 }
 
-// toldBytes is how much is remembered at least, and half of the most: about
-// 80,000 small calls, as many as a recorder lets wait.
-const toldBytes = 16 << 20
+const (
+	// toldBytes is how much is remembered at least, and half of the most: over 100,000
+	// small calls, more than a recorder lets wait.
+	toldBytes = 16 << 20
+	// entryBytes is about what where has of each call.
+	entryBytes = 32
+)
 
 func newTold() *told { return &told{seed: maphash.MakeSeed()} }
 
 // add remembers a record and the calls in it.
 func (t *told) add(record []byte, calls []model.Call) {
-	if t.now.bytes+len(record) > toldBytes || t.now.where == nil {
+	size := len(record) + entryBytes*len(calls)
+	if t.now.bytes+size > toldBytes || t.now.where == nil {
 		t.old, t.now = t.now, generation{where: map[uint64]int32{}}
 	}
 	for i := range calls {
 		t.now.where[maphash.String(t.seed, calls[i].ID)] = int32(len(t.now.records))
 	}
 	t.now.records = append(t.now.records, record)
-	t.now.bytes += len(record)
+	t.now.bytes += size
 }
 
 // find returns the record that has a call, if it is remembered.

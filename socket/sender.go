@@ -73,35 +73,6 @@ func Encode(c Outgoing) (broker.Message, error) {
 	return m, nil
 }
 
-// recordBytes is about how large one message of records may become; a message
-// is cheap, but one over the broker's limit (1 MiB of a NATS server as it comes)
-// would be refused for ever, and the recorder has many of them in memory.
-const recordBytes = 128 << 10
-
-// EncodeRecords packs records into as few messages as their size allows.
-func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
-	var msgs []broker.Message
-	for len(calls) > 0 {
-		m, n, err := EncodeRecord(calls)
-		if err != nil {
-			return nil, err
-		}
-		msgs, calls = append(msgs, m), calls[n:]
-	}
-	return msgs, nil
-}
-
-// EncodeRecord packs records of the first calls into a message, as many as its
-// size allows, and returns how many these are.
-func EncodeRecord(calls []model.Call) (broker.Message, int, error) {
-	common := model.Common(calls)
-	body, n, err := model.AppendRecord(nil, calls, &common, recordBytes)
-	if err != nil {
-		return broker.Message{}, n, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
-	}
-	return broker.Message{ID: model.NewID(), Key: Records, ContentType: "application/json", Body: body}, n, nil
-}
-
 // Decode reads a call from the wire.
 func Decode(body []byte) (model.Envelope, error) {
 	e, err := model.DecodeEnvelope(body)

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"github.com/elasticcode/flow/broker"
+	"github.com/elasticcode/flow/internal/squeeze"
 )
 
 // ContentType is that of a parcel, followed by the one of the messages in it.
 // The body is made of netstrings (LENGTH:BYTES,): of each message its id and its
-// body. The headers are those of every message.
+// body; a large one is squeezed (package squeeze). The headers are those of every message.
 const ContentType = "application/vnd.flow.parcel; of="
 
 const (
@@ -92,7 +93,7 @@ func (b *box) seal(msgs []broker.Message) broker.Message {
 		body = netstring(body, msgs[i].Body)
 	}
 	m.ID = fmt.Sprintf("%s+%d", m.ID, len(b.items)-1)
-	m.ContentType, m.Body = ContentType+m.ContentType, body
+	m.ContentType, m.Body = ContentType+m.ContentType, squeeze.Pack(body)
 	return m
 }
 
@@ -109,8 +110,12 @@ func unpack(m broker.Message) ([]broker.Message, error) {
 	if !ok {
 		return []broker.Message{m}, nil
 	}
+	body, err := squeeze.Open(m.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	var parts []broker.Message
-	for rest := m.Body; len(rest) > 0; {
+	for rest := body; len(rest) > 0; {
 		id, behind, err := cutNetstring(rest)
 		if err != nil {
 			return nil, err
@@ -121,7 +126,7 @@ func unpack(m broker.Message) ([]broker.Message, error) {
 			return nil, err
 		}
 		if parts == nil { // they are about alike
-			parts = make([]broker.Message, 0, min(1+len(m.Body)/(len(m.Body)-len(rest)), most))
+			parts = make([]broker.Message, 0, min(1+len(body)/(len(body)-len(rest)), most))
 		}
 		parts = append(parts, part)
 	}

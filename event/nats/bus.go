@@ -1,5 +1,5 @@
-// Package nats is the event bus on NATS: one bounded JetStream stream of packed
-// entries (see event.Pack), on one subject; and another one that has the engine's
+// Package nats is the event bus on NATS: one bounded JetStream stream of packed and
+// squeezed entries (see event.Pack), on one subject; and another one that has the engine's
 // own channels only.
 //
 // All channels share the subject, and listeners match their pattern themselves.
@@ -38,7 +38,7 @@ type Config struct {
 	// several systems can share a NATS: letters, digits, '_' and '-'. Default: none.
 	Prefix string
 	// Backlog is how many publishes are kept for replay: at least so many
-	// messages, and more when several are published together, because up to 16
+	// messages, and more when several are published together, because up to 64
 	// of them share a place. Default: 100,000.
 	Backlog int
 	// MemoryStorage keeps the backlog in the server's memory, so that it ends
@@ -165,9 +165,10 @@ func (b *Bus) add(to track, msgs []event.Message) error {
 		return err
 	}
 	for _, e := range entries {
-		switch err := b.conn.Publish(to.subject, e); {
+		kept := event.Squeeze(e)
+		switch err := b.conn.Publish(to.subject, kept); {
 		case errors.Is(err, nats.ErrMaxPayload):
-			return fmt.Errorf("publish %d events: %d bytes together are more than NATS takes (%d)", len(msgs), len(e), b.conn.MaxPayload())
+			return fmt.Errorf("publish %d events: %d bytes together are more than NATS takes (%d)", len(msgs), len(kept), b.conn.MaxPayload())
 		case err != nil:
 			return fmt.Errorf("publish %d events: %w: %w", len(msgs), event.ErrUnavailable, err)
 		}

@@ -8,11 +8,12 @@
 // sharded so that "psubscribe '*'" does not hear it and a cluster keeps it local.
 //
 // A batch is published by one script in one round trip. The stream gets a packed
-// entry (see event.Pack) of up to 16 events, each with its channels, so data
-// travels and is stored once even when it is published on three channels; and
-// the script publishes on channels only when Redis says that somebody listens
-// to them or to a pattern. Script and subscriptions are served by one thread, so
-// nobody who is subscribed misses anything by that.
+// entry (see event.Pack) of up to 64 events, each with its channels, so data
+// travels and is stored once even when it is published on three channels, and
+// squeezed, so in a seventh of its size. Only when the script says that somebody
+// listens to a channel, or to a pattern, a second one publishes there, for which the
+// entries travel once more as they are. Whoever was subscribed when the first one
+// ran is told.
 //
 // Redis 7.0 or newer is needed (sharded channels).
 package redis
@@ -35,7 +36,7 @@ type Config struct {
 	// systems can share a Redis. Default: none.
 	Prefix string
 	// Backlog is how many publishes are kept for replay: at least so many
-	// messages, and more when several are published together, because up to 16
+	// messages, and more when several are published together, because up to 64
 	// of them share a place. Default: 100,000.
 	Backlog int
 	// Logger hears of lost connections. Default: silence.

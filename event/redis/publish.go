@@ -11,27 +11,31 @@ import (
 	"github.com/elasticcode/flow/event"
 )
 
-// publishScript adds the entries to the stream, rings the bell, and publishes
-// what is in them if anybody listens.
+// addScript adds squeezed entries to the stream, rings the bell, and tells whether
+// anybody listens to one of the channels, or to a pattern.
 //
 //	KEYS[1] the stream      ARGV[1] its length     ARGV[2] the bell
-//	ARGV[3] the prefix of channels                 ARGV[4] the number n of entries
-//	ARGV[5] "1" to publish without asking, "0" not ARGV[6..5+n] the entries
-//	the rest: the names of the channels in them, each once
-var publishScript = redis.NewScript(`
-local n = tonumber(ARGV[4])
-for i = 6, 5 + n do
+//	ARGV[3] the number n of entries                ARGV[4..3+n] the entries
+//	the rest: the names of the channels in them, each once; none: do not ask
+var addScript = redis.NewScript(`
+local n = tonumber(ARGV[3])
+for i = 4, 3 + n do
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i])
 end
 redis.call('SPUBLISH', ARGV[2], '')
-if ARGV[5] == '0' then return end
-if ARGV[5] ~= '1' and redis.call('PUBSUB', 'NUMPAT') == 0 then
-  local heard = redis.call('PUBSUB', 'NUMSUB', unpack(ARGV, 6 + n))
-  local any = 0
-  for i = 2, #heard, 2 do any = any + heard[i] end
-  if any == 0 then return end
+if #ARGV == 3 + n then return 0 end
+if redis.call('PUBSUB', 'NUMPAT') > 0 then return 1 end
+local heard = redis.call('PUBSUB', 'NUMSUB', unpack(ARGV, 4 + n))
+for i = 2, #heard, 2 do
+  if heard[i] > 0 then return 1 end
 end
-for i = 6, 5 + n do
+return 0
+`)
+
+// tellScript publishes what is in entries. ARGV[1] is the prefix of channels, the
+// rest are the entries, as they were packed.
+var tellScript = redis.NewScript(`
+for i = 2, #ARGV do
   local entry, at = ARGV[i], 1
   while at <= #entry do
     local count, len
@@ -45,7 +49,7 @@ for i = 6, 5 + n do
     len, at = struct.unpack('>I4', entry, at)
     local data = string.sub(entry, at, at + len - 1)
     at = at + len
-    for c = 1, count do redis.call('PUBLISH', ARGV[3] .. channels[c], data) end
+    for c = 1, count do redis.call('PUBLISH', ARGV[1] .. channels[c], data) end
   end
 end
 `)
@@ -58,8 +62,8 @@ const (
 	maxMessages = 3000
 )
 
-// Publish sends the messages in one round trip. An error says that they are
-// lost, or at least some of them.
+// Publish sends the messages in one round trip, or two where somebody listens. An
+// error says that they are lost, or at least some of them.
 func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 	for len(msgs) > maxMessages {
 		if err := b.publish(ctx, msgs[:maxMessages]); err != nil {
@@ -71,36 +75,57 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 }
 
 func (b *Bus) publish(ctx context.Context, msgs []event.Message) error {
-	names, few := b.names(msgs)
-	loud := ""
-	if !few {
-		loud, names = "1", nil
-	}
-	if err := b.add(ctx, b.all, msgs, loud, names); err != nil {
+	entries, err := event.Pack(msgs)
+	if err != nil || len(entries) == 0 {
 		return err
 	}
+	names, few := b.names(msgs)
+	heard, err := b.add(ctx, b.all, entries, names)
+	if err == nil && (heard || !few) {
+		err = b.tell(ctx, entries)
+	}
+	if err != nil {
+		return fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
+	}
+	return b.publishEngine(ctx, msgs)
+}
+
+// publishEngine puts those of the messages on the engine's track that belong there.
+func (b *Bus) publishEngine(ctx context.Context, msgs []event.Message) error {
 	var engine []event.Message
 	for _, m := range msgs {
 		if strings.HasPrefix(m.Channel, engineChannels) {
 			engine = append(engine, m)
 		}
 	}
-	return b.add(ctx, b.engine, engine, "0", nil)
-}
-
-// add puts the messages on a track.
-func (b *Bus) add(ctx context.Context, to track, msgs []event.Message, loud string, names []any) error {
-	entries, err := event.Pack(msgs)
+	entries, err := event.Pack(engine)
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	args := make([]any, 0, 5+len(entries)+len(names))
-	args = append(args, b.cfg.Backlog, to.bell, b.cfg.Prefix, len(entries), loud)
+	if _, err := b.add(ctx, b.engine, entries, nil); err != nil {
+		return fmt.Errorf("publish %d events of the engine: %w", len(engine), wrap(ctx, err))
+	}
+	return nil
+}
+
+// add puts entries on a track, and tells whether somebody listens to one of the names.
+func (b *Bus) add(ctx context.Context, to track, entries [][]byte, names []any) (heard bool, err error) {
+	args := append(make([]any, 0, 3+len(entries)+len(names)), b.cfg.Backlog, to.bell, len(entries))
+	for _, e := range entries {
+		args = append(args, event.Squeeze(e))
+	}
+	n, err := addScript.Run(ctx, b.client, []string{to.stream}, append(args, names...)...).Int()
+	return n > 0, err
+}
+
+// tell publishes what is in entries for those who listen as any client of Redis can.
+func (b *Bus) tell(ctx context.Context, entries [][]byte) error {
+	args := append(make([]any, 0, 1+len(entries)), b.cfg.Prefix)
 	for _, e := range entries {
 		args = append(args, e)
 	}
-	if err := publishScript.Run(ctx, b.client, []string{to.stream}, append(args, names...)...).Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
+	if err := tellScript.Run(ctx, b.client, nil, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
+		return err
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ var ranks = map[string]int{
 	"server":           4,
 	"stack":            5,
 	"cmd":              6,
-	"internal":         7, // used by tests only
+	"internal/squeeze": -1, // below all: it knows nothing of them
+	"internal":         7,  // used by tests only
 	"test":             7,
 	"bench":            7,
 	"examples":         7,
@@ -63,6 +64,7 @@ var homes = map[string][]string{
 	"github.com/nats-io/nats.go":         {"event/nats", "result/nats", "broker/jetstream", "stack"},
 	"github.com/nats-io/nats-server":     {"stack/natsd"},
 	"go.etcd.io/bbolt":                   {"result/bolt"},
+	"github.com/klauspost/compress":      {"internal/squeeze"},
 	"gorm.io/":                           {"store"},
 	"github.com/glebarez/":               {"store"},
 	"github.com/pressly/goose":           {"store"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
+	"github.com/elasticcode/flow/socket"
 )
 
 // Most calls end a moment after they were queued. The record that says that they
@@ -96,7 +97,7 @@ func (r *Recorder) ended(b beginnings, now time.Time) {
 
 // record reads what a message tells of one call.
 func (e *early) record(id string) model.Call {
-	rec, _ := model.DecodeRecord(e.delivery.Body)
+	rec, _ := socket.DecodeRecord(e.delivery.Body)
 	i := slices.IndexFunc(rec.Calls, func(c model.Call) bool { return c.ID == id })
 	if i < 0 { // it was there when the message was taken
 		return model.Call{ID: id, State: model.Queued}
@@ -154,7 +155,7 @@ func (r *Recorder) remaining(e *early) ([]model.Call, error) {
 	if e.left == 0 {
 		return nil, nil
 	}
-	rec, err := model.DecodeRecord(e.delivery.Body)
+	rec, err := socket.DecodeRecord(e.delivery.Body)
 	if err != nil {
 		maps.DeleteFunc(r.waiting, func(_ string, of *early) bool { return of == e })
 		return nil, err

@@ -129,11 +129,16 @@ func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 	var told []*broker.Delivery
 	var calls []model.Call
 	for i, d := range ds {
-		if ids, queued := model.QueuedCalls(d.Body); queued && !d.Redelivered {
+		text, err := socket.OpenRecord(d.Body)
+		if err != nil {
+			r.refuse(ctx, d, err)
+			continue
+		}
+		if ids, queued := model.QueuedCalls(text); queued && !d.Redelivered {
 			r.hold(d, ids)
 			continue
 		}
-		rec, err := model.DecodeRecord(d.Body)
+		rec, err := model.DecodeRecord(text)
 		if err != nil {
 			r.refuse(ctx, d, err)
 			continue
@@ -240,7 +245,7 @@ func (r *Recorder) store(ctx context.Context, ds []*broker.Delivery, before begi
 			}
 		}
 		for _, d := range ds {
-			rec, _ := model.DecodeRecord(d.Body) // it was read before
+			rec, _ := socket.DecodeRecord(d.Body) // it was read before
 			r.store(ctx, []*broker.Delivery{d}, beginnings{}, rec.Calls)
 		}
 	}
