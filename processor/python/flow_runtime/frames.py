@@ -1,5 +1,6 @@
 """Frames: a length of four bytes and a JSON object, on two file descriptors."""
 
+import io
 import json
 import os
 import threading
@@ -30,28 +31,30 @@ def send_object(value):
 
 
 def frames():
-    """Yields the bodies of frames until the engine closes the pipe."""
-    buf, pos = b"", 0
+    """Yields the texts of frames until the engine closes the pipe. What is read goes into
+    one buffer again and again: a new one for each read would be asked of the system, and
+    given back, each time."""
+    source = io.FileIO(READ_FD, closefd=False)
+    view, start, end = memoryview(bytearray(READ_SIZE)), 0, 0
     while True:
-        while len(buf) - pos >= 4:
-            end = pos + 4 + int.from_bytes(buf[pos:pos + 4], "big")
-            if end > len(buf):
+        need = 4
+        while end - start >= need:
+            need = 4 + int.from_bytes(view[start:start + 4], "big")
+            if end - start < need:
                 break
-            yield buf[pos + 4:end]
-            pos = end
-        need = 0
-        if len(buf) - pos >= 4:
-            need = 4 + int.from_bytes(buf[pos:pos + 4], "big")
-        parts, have = [buf[pos:]], len(buf) - pos
-        while True:
-            chunk = os.read(READ_FD, READ_SIZE)
-            if not chunk:
-                return
-            parts.append(chunk)
-            have += len(chunk)
-            if have >= need:
-                break
-        buf, pos = b"".join(parts), 0
+            yield str(view[start + 4:start + need], "utf-8")
+            start += need
+            need = 4
+        if need > len(view) or len(view) > READ_SIZE >= need:  # a large frame comes, or was there
+            old, view = view, memoryview(bytearray(max(need, READ_SIZE)))
+            view[:end - start] = old[start:end]
+        elif start > 0:
+            view[:end - start] = bytes(view[start:end])
+        start, end = 0, end - start
+        n = source.readinto(view[end:])
+        if not n:
+            return
+        end += n
 
 
 def own_descriptors():

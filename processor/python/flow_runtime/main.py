@@ -93,8 +93,8 @@ def main():
     os.register_at_fork(after_in_child=output.in_forked_child)
     sys.meta_path.insert(0, FlowFinder)
     send, run = frames.send, functions.run
-    for body in frames.frames():
-        message, _ = parse(body.decode())
+    for text in frames.frames():
+        message, _ = parse(text)
         kind = message["type"]
         if kind == "call":
             send(run(message))
