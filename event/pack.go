@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
+	"sync"
 
 	"github.com/elasticcode/flow/internal/squeeze"
 )
@@ -29,46 +32,41 @@ const (
 	MaxEntryBytes = 32 << 10
 )
 
-// Pack makes entries of messages. Messages that follow each other and have the
-// same data become one item with several channels. An error says which message
-// cannot be published.
-func Pack(msgs []Message) ([][]byte, error) {
-	if len(msgs) == 0 {
-		return nil, nil
-	}
-	var entries [][]byte
-	entry := make([]byte, 0, sizeOf(msgs))
-	items := 0
-	for i := 0; i < len(msgs); {
-		run := sameData(msgs[i:])
-		if items == MaxEntryItems || (items > 0 && len(entry) >= MaxEntryBytes) {
-			entries = append(entries, entry)
-			entry, items = entry[len(entry):], 0
+// Pack yields entries of the messages, each of them valid until the next. Messages that
+// follow each other and have the same data become one item with several channels. An
+// error, which comes alone, says why they cannot be published.
+func Pack(msgs []Message) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if slices.ContainsFunc(msgs, func(m Message) bool { return m.Channel == "" }) {
+			yield(nil, errors.New("publish an event: it names no channel"))
+			return
 		}
-		entry = binary.BigEndian.AppendUint32(entry, uint32(run))
-		for _, m := range msgs[i : i+run] {
-			if m.Channel == "" {
-				return nil, errors.New("publish an event: it names no channel")
+		room := rooms.Get().(*[]byte)
+		defer rooms.Put(room)
+		for len(msgs) > 0 {
+			*room = (*room)[:0]
+			for items := 0; len(msgs) > 0 && items < MaxEntryItems && len(*room) < MaxEntryBytes; items++ {
+				run := sameData(msgs)
+				*room = appendItem(*room, msgs[:run])
+				msgs = msgs[run:]
 			}
-			entry = appendText(entry, m.Channel)
+			if !yield(*room, nil) {
+				return
+			}
 		}
-		entry = appendText(entry, msgs[i].Data)
-		items++
-		i += run
 	}
-	return append(entries, entry), nil
 }
 
-// sizeOf is an upper bound for the packed size.
-func sizeOf(msgs []Message) int {
-	n := 0
-	for i, m := range msgs {
-		n += 12 + len(m.Channel)
-		if i == 0 || !bytes.Equal(m.Data, msgs[i-1].Data) {
-			n += len(m.Data)
-		}
+// rooms are where entries are written before they are squeezed.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendItem appends an item of messages that share their data.
+func appendItem(to []byte, msgs []Message) []byte {
+	to = binary.BigEndian.AppendUint32(to, uint32(len(msgs)))
+	for _, m := range msgs {
+		to = appendText(to, m.Channel)
 	}
-	return n
+	return appendText(to, msgs[0].Data)
 }
 
 // sameData counts the messages at the beginning that share their data.

@@ -3,6 +3,7 @@ package event_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,12 +20,12 @@ func TestPackAndUnpack(t *testing.T) {
 				Data:    []byte(rapid.SampledFrom([]string{"{}", `{"a":1}`, "", string(bytes.Repeat([]byte("x"), 40<<10))}).Draw(t, "data")),
 			}
 		}), 0, 60).Draw(t, "messages")
-		entries, err := event.Pack(in)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var out []event.Message
-		for _, e := range entries {
+		for e, err := range event.Pack(in) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = bytes.Clone(e)
 			if rapid.Bool().Draw(t, "squeezed") {
 				e = event.Squeeze(e)
 			}
@@ -54,23 +55,49 @@ func TestPackAndUnpack(t *testing.T) {
 func TestPackStoresDataOnce(t *testing.T) {
 	t.Parallel()
 	data := bytes.Repeat([]byte("x"), 1000)
-	entries, err := event.Pack([]event.Message{
+	entries := pack(t, []event.Message{
 		{Channel: "q.p.task", Data: data}, {Channel: "p.task", Data: data}, {Channel: "global", Data: bytes.Clone(data)},
 	})
-	if err != nil || len(entries) != 1 || len(entries[0]) > 1100 {
-		t.Fatalf("%d entries, %v: want one of about the size of the data", len(entries), err)
+	if len(entries) != 1 || len(entries[0]) > 1100 {
+		t.Fatalf("%d entries: want one of about the size of the data", len(entries))
 	}
 }
 
 func TestPackRefusesNoChannel(t *testing.T) {
 	t.Parallel()
-	if _, err := event.Pack([]event.Message{{Data: []byte("{}")}}); err == nil {
-		t.Fatal("a message without a channel was packed")
+	for e, err := range event.Pack([]event.Message{{Channel: "c"}, {Data: []byte("{}")}}) {
+		if err == nil {
+			t.Fatalf("a message without a channel was packed as %q", e)
+		}
+	}
+}
+
+// pack returns copies of the entries.
+func pack(t testing.TB, msgs []event.Message) (entries [][]byte) {
+	t.Helper()
+	for e, err := range event.Pack(msgs) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, bytes.Clone(e))
+	}
+	return entries
+}
+
+func TestPackBoundsEntries(t *testing.T) {
+	t.Parallel()
+	small := slices.Repeat([]event.Message{{Channel: "a", Data: []byte("1")}, {Channel: "a", Data: []byte("2")}}, event.MaxEntryItems)
+	if n := len(pack(t, small)); n != 2 {
+		t.Errorf("%d small messages became %d entries", len(small), n)
+	}
+	large := []event.Message{{Channel: "a", Data: make([]byte, event.MaxEntryBytes)}, {Channel: "a", Data: []byte("2")}}
+	if n := len(pack(t, slices.Repeat(large, 3))); n != 4 { // the large one ends its entry, and a small one begins the next
+		t.Errorf("3 large messages and 3 small ones became %d entries", n)
 	}
 }
 
 func FuzzUnpack(f *testing.F) {
-	entries, _ := event.Pack([]event.Message{{Channel: "c", Data: []byte("{}")}, {Channel: "d", Data: []byte("{}")}})
+	entries := pack(f, []event.Message{{Channel: "c", Data: []byte("{}")}, {Channel: "d", Data: []byte("{}")}})
 	f.Add(entries[0])
 	f.Add([]byte{255, 255, 255, 255})
 	f.Add(event.Squeeze(bytes.Repeat(entries[0], 100)))
@@ -88,8 +115,10 @@ func BenchmarkPack(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		if _, err := event.Pack(msgs); err != nil {
-			b.Fatal(err)
+		for _, err := range event.Pack(msgs) {
+			if err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

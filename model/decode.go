@@ -70,12 +70,20 @@ func envelope(p *quickjson.Parser) (e Envelope) {
 // DecodeRecord reads a record, as encoding/json does. The values share the
 // memory of data.
 func DecodeRecord(data []byte) (Record, error) {
+	calls, err := AppendCalls(nil, data)
+	return Record{Calls: calls}, err
+}
+
+// AppendCalls appends the calls of a record, as DecodeRecord reads it, to others. It
+// appends none if there is an error.
+func AppendCalls(to []Call, data []byte) ([]Call, error) {
 	p := quickjson.NewParser(data)
-	r := record(&p)
+	all := record(&p, to)
 	if p.End() {
-		return r, nil
+		return all, nil
 	}
-	return slowRecord(data)
+	r, err := slowRecord(data)
+	return append(to, r.Calls...), err
 }
 
 // slowRecord reads whatever encoding/json understands.
@@ -99,32 +107,38 @@ func slowRecord(data []byte) (Record, error) {
 	return r, nil
 }
 
-func record(p *quickjson.Parser) (r Record) {
+func record(p *quickjson.Parser, to []Call) []Call {
 	var common Call
+	begun := false
 	p.Need('{')
 	for first := true; p.More(&first, '}'); {
 		switch string(p.Key()) {
 		case "common":
-			if r.Calls != nil { // too late for them
+			if begun { // too late for them
 				p.Fail()
 			}
 			common = Common([]Call{call(p, &Call{}, &common)})
 		case "calls":
+			if begun { // only the last ones count
+				p.Fail()
+			}
+			if begun = true; to == nil {
+				to = make([]Call, 0, 1+p.Len()/300)
+			}
 			p.Need('[')
-			r.Calls = make([]Call, 0, 1+p.Len()/300)
 			before := &common
 			for first := true; p.More(&first, ']'); {
-				r.Calls = append(r.Calls, call(p, &common, before))
-				before = &r.Calls[len(r.Calls)-1]
+				to = append(to, call(p, &common, before))
+				before = &to[len(to)-1]
 			}
 		default:
 			p.Fail()
 		}
 	}
-	if len(r.Calls) == 0 {
-		r.Calls = nil
+	if len(to) == 0 {
+		return nil
 	}
-	return r
+	return to
 }
 
 // QueuedCalls returns the ids of the calls of a record that tells nothing but that

@@ -37,7 +37,7 @@ func TestParserKnowsAllMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = quickjson.NewParser(records)
-	if record(&p); !p.End() {
+	if record(&p, nil); !p.End() {
 		t.Errorf("gave up on %s", records)
 	}
 }

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/internal/squeeze"
@@ -29,18 +30,26 @@ func EncodeRecords(calls []model.Call) ([]broker.Message, error) {
 // EncodeRecord packs records of the first calls into a message, as many as its
 // size allows, and returns how many these are. OpenRecord is for who takes it.
 func EncodeRecord(calls []model.Call) (broker.Message, int, error) {
+	room := recordRooms.Get().(*[]byte)
+	defer recordRooms.Put(room)
 	common := model.Common(calls)
-	body, n, err := model.AppendRecord(nil, calls, &common, recordBytes)
+	body, n, err := model.AppendRecord((*room)[:0], calls, &common, recordBytes)
 	if err != nil {
 		return broker.Message{}, n, fmt.Errorf("encode record of call %s: %w", calls[n-1].ID, err)
+	}
+	if cap(body) <= 2*recordBytes { // else it was one with large values
+		*room = body
 	}
 	return broker.Message{ID: model.NewID(), Key: Records, ContentType: RecordType, Body: squeeze.Pack(body)}, n, nil
 }
 
+// recordRooms are where records are written before they are squeezed.
+var recordRooms = sync.Pool{New: func() any { return new([]byte) }}
+
 // RecordType is the content type of a message of records. Large ones are squeezed.
 const RecordType = "application/vnd.flow.record+json"
 
-// OpenRecord returns what model.DecodeRecord and model.QueuedCalls read of the body of
+// OpenRecord returns what model.AppendCalls and model.QueuedCalls read of the body of
 // such a message.
 func OpenRecord(body []byte) ([]byte, error) { return squeeze.Open(body) }
 

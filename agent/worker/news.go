@@ -23,7 +23,8 @@ type news struct {
 	mu      sync.Mutex // guards the fields below
 	pending []event.Message
 	spare   []event.Message // room of messages that were told
-	page    []byte          // data of messages is written into it, one after the other
+	pages   [][]byte        // that the data of pending messages is written into, the last one now
+	blank   [][]byte        // pages of messages that were told
 	place   place           // of the last event
 	dropped int
 	wake    chan struct{}
@@ -34,6 +35,7 @@ const (
 	newsGather  = 5 * time.Millisecond // how long they wait for others: a call makes several
 	newsPage    = 32 << 10             // bytes
 	newsItem    = 1 << 10              // bytes of a page that are left for an event; most need less
+	newsBlank   = 16                   // pages that are kept for the next events
 )
 
 // place is where the events of an endpoint are told.
@@ -70,8 +72,8 @@ func (n *news) run(ctx context.Context) {
 
 func (n *news) flush(ctx context.Context) {
 	n.mu.Lock()
-	msgs, dropped := n.pending, n.dropped
-	n.pending, n.spare, n.dropped = n.spare, nil, 0
+	msgs, pages, dropped := n.pending, n.pages, n.dropped
+	n.pending, n.spare, n.pages, n.dropped = n.spare, nil, nil, 0
 	n.mu.Unlock()
 	if dropped > 0 {
 		n.log.Warn("events were dropped", "count", dropped)
@@ -86,6 +88,8 @@ func (n *news) flush(ctx context.Context) {
 	clear(msgs)
 	n.mu.Lock()
 	n.spare = msgs[:0]
+	n.blank = append(n.blank, pages...)
+	n.blank = n.blank[:min(len(n.blank), newsBlank)]
 	n.mu.Unlock()
 }
 
@@ -214,13 +218,11 @@ func (n *news) add(j *job, it item) {
 		n.place = place{j.Endpoint, it.Channel, socket.Channels(s, it.Channel), socket.Room(s)}
 	}
 	it.Room = n.place.room
-	if cap(n.page)-len(n.page) < newsItem {
-		n.page = make([]byte, 0, newsPage)
-	}
-	used := len(n.page)
-	data := it.appendJSON(n.page[used:used])
-	if used+len(data) <= cap(n.page) { // else it went elsewhere
-		n.page = n.page[:used+len(data)]
+	page := n.page()
+	used := len(*page)
+	data := it.appendJSON((*page)[used:used])
+	if used+len(data) <= cap(*page) { // else it went elsewhere
+		*page = (*page)[:used+len(data)]
 	}
 	data = slices.Clip(data)
 	for _, ch := range n.place.channels {
@@ -230,4 +232,20 @@ func (n *news) add(j *job, it item) {
 	case n.wake <- struct{}{}:
 	default:
 	}
+}
+
+// page is where the next event is written; mu is held.
+func (n *news) page() *[]byte {
+	last := len(n.pages) - 1
+	if last < 0 || cap(n.pages[last])-len(n.pages[last]) < newsItem {
+		var next []byte
+		if b := len(n.blank) - 1; b >= 0 {
+			next, n.blank = n.blank[b][:0], n.blank[:b]
+		} else {
+			next = make([]byte, 0, newsPage)
+		}
+		n.pages = append(n.pages, next)
+		last++
+	}
+	return &n.pages[last]
 }

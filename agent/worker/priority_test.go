@@ -109,8 +109,8 @@ func TestRetryStaysInItsClass(t *testing.T) {
 	}
 	seen := 0
 	for _, m := range records {
-		var rec model.Record
-		if err := json.Unmarshal(m.Body, &rec); err != nil {
+		rec, err := socket.DecodeRecord(m.Body)
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, c := range rec.Calls {

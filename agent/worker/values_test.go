@@ -62,9 +62,13 @@ func (a *archive) take(t *testing.T, d *broker.Delivery) {
 		}
 		return
 	}
-	a.largest = max(a.largest, len(d.Body))
-	var rec model.Record
-	if err := json.Unmarshal(d.Body, &rec); err != nil {
+	text, err := socket.OpenRecord(d.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	a.largest = max(a.largest, len(text))
+	rec, err := model.DecodeRecord(text)
+	if err != nil {
 		t.Error(err)
 	}
 	a.records = append(a.records, rec.Calls...)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/internal/squeeze"
@@ -81,17 +83,23 @@ func pack(msgs []broker.Message) (packed []broker.Message, in []int) {
 	return packed, in
 }
 
+// rooms are where parcels are filled before they are squeezed.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}
+
 // seal makes one message of what is in the box.
 func (b *box) seal(msgs []broker.Message) broker.Message {
 	m := msgs[b.items[0]]
 	if len(b.items) == 1 {
 		return m
 	}
-	body := make([]byte, 0, b.bytes+len(b.items)*(len(m.ID)+16))
+	room := rooms.Get().(*[]byte)
+	defer rooms.Put(room)
+	body := slices.Grow((*room)[:0], b.bytes+len(b.items)*(len(m.ID)+16))
 	for _, i := range b.items {
 		body = netstring(body, msgs[i].ID)
 		body = netstring(body, msgs[i].Body)
 	}
+	*room = body
 	m.ID = fmt.Sprintf("%s+%d", m.ID, len(b.items)-1)
 	m.ContentType, m.Body = ContentType+m.ContentType, squeeze.Pack(body)
 	return m

@@ -160,11 +160,10 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 
 // add puts the messages on a track.
 func (b *Bus) add(to track, msgs []event.Message) error {
-	entries, err := event.Pack(msgs)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
+	for e, err := range event.Pack(msgs) {
+		if err != nil {
+			return err
+		}
 		kept := event.Squeeze(e)
 		switch err := b.conn.Publish(to.subject, kept); {
 		case errors.Is(err, nats.ErrMaxPayload):

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,57 +76,56 @@ func (b *Bus) Publish(ctx context.Context, msgs ...event.Message) error {
 }
 
 func (b *Bus) publish(ctx context.Context, msgs []event.Message) error {
-	entries, err := event.Pack(msgs)
-	if err != nil || len(entries) == 0 {
-		return err
-	}
 	names, few := b.names(msgs)
-	heard, err := b.add(ctx, b.all, entries, names)
+	heard, err := b.add(ctx, b.all, msgs, names)
 	if err == nil && (heard || !few) {
-		err = b.tell(ctx, entries)
+		err = b.tell(ctx, msgs)
 	}
 	if err != nil {
-		return fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
+		return err
 	}
-	return b.publishEngine(ctx, msgs)
-}
-
-// publishEngine puts those of the messages on the engine's track that belong there.
-func (b *Bus) publishEngine(ctx context.Context, msgs []event.Message) error {
 	var engine []event.Message
 	for _, m := range msgs {
 		if strings.HasPrefix(m.Channel, engineChannels) {
 			engine = append(engine, m)
 		}
 	}
-	entries, err := event.Pack(engine)
-	if err != nil || len(entries) == 0 {
-		return err
-	}
-	if _, err := b.add(ctx, b.engine, entries, nil); err != nil {
-		return fmt.Errorf("publish %d events of the engine: %w", len(engine), wrap(ctx, err))
-	}
-	return nil
+	_, err = b.add(ctx, b.engine, engine, nil)
+	return err
 }
 
-// add puts entries on a track, and tells whether somebody listens to one of the names.
-func (b *Bus) add(ctx context.Context, to track, entries [][]byte, names []any) (heard bool, err error) {
-	args := append(make([]any, 0, 3+len(entries)+len(names)), b.cfg.Backlog, to.bell, len(entries))
-	for _, e := range entries {
+// add puts the messages on a track, and tells whether somebody listens to one of the names.
+func (b *Bus) add(ctx context.Context, to track, msgs []event.Message, names []any) (heard bool, err error) {
+	if len(msgs) == 0 {
+		return false, nil
+	}
+	const entries = 2 // how many they are
+	args := append(make([]any, 0, 16+len(names)), b.cfg.Backlog, to.bell, 0)
+	for e, err := range event.Pack(msgs) {
+		if err != nil {
+			return false, err
+		}
 		args = append(args, event.Squeeze(e))
 	}
+	args[entries] = len(args) - entries - 1
 	n, err := addScript.Run(ctx, b.client, []string{to.stream}, append(args, names...)...).Int()
-	return n > 0, err
+	if err != nil {
+		return false, fmt.Errorf("publish %d events: %w", len(msgs), wrap(ctx, err))
+	}
+	return n > 0, nil
 }
 
-// tell publishes what is in entries for those who listen as any client of Redis can.
-func (b *Bus) tell(ctx context.Context, entries [][]byte) error {
-	args := append(make([]any, 0, 1+len(entries)), b.cfg.Prefix)
-	for _, e := range entries {
-		args = append(args, e)
+// tell publishes the messages for those who listen as any client of Redis can.
+func (b *Bus) tell(ctx context.Context, msgs []event.Message) error {
+	args := []any{b.cfg.Prefix}
+	for e, err := range event.Pack(msgs) {
+		if err != nil {
+			return err
+		}
+		args = append(args, bytes.Clone(e))
 	}
 	if err := tellScript.Run(ctx, b.client, nil, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return err
+		return fmt.Errorf("publish %d events on channels: %w", len(msgs), wrap(ctx, err))
 	}
 	return nil
 }

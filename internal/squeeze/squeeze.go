@@ -9,6 +9,7 @@
 package squeeze
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,18 +36,18 @@ var ErrDamaged = errors.New("what is squeezed is damaged")
 // rooms are where Pack works, before it knows how much room it needs.
 var rooms = sync.Pool{New: func() any { return new([]byte) }}
 
-// Pack returns the data in fewer bytes, or the data itself when that is not possible.
+// Pack returns a copy of the data in fewer bytes, or as it is when that is not possible.
 // What begins with Mark must not be given to it.
 func Pack(data []byte) []byte {
 	if len(data) < least || len(data) > most {
-		return data
+		return bytes.Clone(data)
 	}
 	room := rooms.Get().(*[]byte)
 	defer rooms.Put(room)
 	*room = slices.Grow((*room)[:0], s2.MaxEncodedLen(len(data)))
 	block := s2.Encode((*room)[:cap(*room)], data)
 	if len(block) > len(data)-len(data)/8 {
-		return data // opening it would cost more than is saved
+		return bytes.Clone(data) // opening it would cost more than is saved
 	}
 	return append(append(make([]byte, 0, 1+len(block)), Mark), block...)
 }

@@ -138,19 +138,19 @@ func (r *Recorder) take(ctx context.Context, ds []*broker.Delivery) {
 			r.hold(d, ids)
 			continue
 		}
-		rec, err := model.DecodeRecord(text)
+		before := len(calls)
+		all, err := model.AppendCalls(calls, text)
 		if err != nil {
 			r.refuse(ctx, d, err)
 			continue
 		}
-		if len(calls) > 0 && len(calls)+len(rec.Calls) > maxCalls {
+		if before > 0 && len(all) > maxCalls {
 			r.write(ctx, told, calls)
-			told, calls = nil, nil
+			told, all = nil, slices.Clone(all[before:]) // the others are being written
+		} else if before == 0 { // messages are about alike
+			all = slices.Grow(all, max(0, min(len(all)*(len(ds)-i), maxCalls)-len(all)))
 		}
-		if calls == nil { // messages are about alike
-			calls = make([]model.Call, 0, max(len(rec.Calls), min(len(rec.Calls)*(len(ds)-i), maxCalls)))
-		}
-		told, calls = append(told, d), append(calls, rec.Calls...)
+		told, calls = append(told, d), all
 	}
 	r.write(ctx, told, calls)
 	r.release(ctx, time.Now())
