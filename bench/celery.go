@@ -102,14 +102,14 @@ func (b *bench) openCelery(ctx context.Context, name string, tuned bool) (_ race
 func (c *celery) pids() []int { return []int{c.worker.Process.Pid, c.sender.Process.Pid} }
 
 // round has n tasks sent, and waits until all their results are in Redis.
-func (c *celery) round(ctx context.Context, n int) error {
+func (c *celery) round(ctx context.Context, n int) (done time.Time, err error) {
 	first := c.sent
 	c.sent += n
 	if _, err := fmt.Fprintf(c.in, "%d %d\n", first, n); err != nil {
-		return err
+		return done, err
 	}
 	if _, err := c.out.ReadString('\n'); err != nil {
-		return fmt.Errorf("the sender ended: %w", err)
+		return done, fmt.Errorf("the sender ended: %w", err)
 	}
 	keys := make([]string, n)
 	for i := range keys {
@@ -117,14 +117,15 @@ func (c *celery) round(ctx context.Context, n int) error {
 	}
 	for _, part := range [][]string{keys[n-1:], keys} { // first only the last one, which is cheap
 		err := until(ctx, roundLimit, 10*time.Millisecond, func() (bool, error) {
+			done = time.Now()
 			have, err := c.redis.Exists(ctx, part...).Result()
 			return have == int64(len(part)), err
 		})
 		if err != nil {
-			return err
+			return done, err
 		}
 	}
-	return c.redis.Unlink(ctx, keys...).Err()
+	return done, c.redis.Unlink(ctx, keys...).Err()
 }
 
 func (c *celery) close() error {

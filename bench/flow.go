@@ -222,20 +222,30 @@ const batchOf = 500
 
 // round submits n calls, two requests at a time, and waits for their end: first
 // for the outcome of the last one, which costs nothing, then for the history.
-func (f *flow) round(ctx context.Context, n int) error {
+func (f *flow) round(ctx context.Context, n int) (done time.Time, err error) {
 	began := time.Now()
 	last, err := f.submit(ctx, n, func(int) string { return noop })
 	if err != nil {
-		return err
+		return done, err
 	}
-	if err := f.ends(ctx, last); err != nil {
-		return err
+	if err := f.ends(ctx, last.id); err != nil {
+		return done, err
+	}
+	if _, err := f.recorded(ctx, noop, last.since, last.n); err != nil { // counting these costs next to nothing
+		return done, err
 	}
 	return f.recorded(ctx, noop, began, int64(n))
 }
 
-// submit submits n calls, two requests at a time, and returns the id of the last.
-func (f *flow) submit(ctx context.Context, n int, socket func(i int) string) (last string, err error) {
+// tail is the last request of a submission.
+type tail struct {
+	since time.Time
+	n     int64  // calls in it
+	id    string // of the last one
+}
+
+// submit submits n calls, two requests at a time.
+func (f *flow) submit(ctx context.Context, n int, socket func(i int) string) (last tail, err error) {
 	g, sending := errgroup.WithContext(ctx)
 	g.SetLimit(2)
 	for from := 0; from < n; from += batchOf {
@@ -245,15 +255,16 @@ func (f *flow) submit(ctx context.Context, n int, socket func(i int) string) (la
 		}
 		final := from+batchOf >= n
 		g.Go(func() error {
+			since := time.Now()
 			done, err := f.api.SubmitBatch(sending, calls)
 			if err == nil && final {
-				last = done[len(done)-1].ID
+				last = tail{since, int64(len(done)), done[len(done)-1].ID}
 			}
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return "", fmt.Errorf("submit: %w", err)
+		return last, fmt.Errorf("submit: %w", err)
 	}
 	return last, nil
 }
@@ -274,21 +285,22 @@ func (f *flow) ends(ctx context.Context, call string) error {
 }
 
 // recorded waits until the history has that many ended calls of the socket, or
-// of all, that were made since. Counting costs the database something, and a pause
-// that is too long is measured, too: so it is a part of the time that the rest
-// should need, and of that which has passed.
-func (f *flow) recorded(ctx context.Context, socket string, since time.Time, want int64) error {
+// of all, that were made since, and returns when that was. Counting costs the database
+// something, and a pause that is too long is measured, too: so it is a part of the time
+// that the rest should need, and of that which has passed.
+func (f *flow) recorded(ctx context.Context, socket string, since time.Time, want int64) (done time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
 	for {
+		asked := time.Now()
 		have, err := f.ended(ctx, socket, since)
 		if have >= want || err != nil {
-			return err
+			return asked, err
 		}
 		rest := time.Duration(float64(time.Since(since)) * float64(want-have) / float64(max(have, 1)))
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d calls are on record after %s: %w", have, want, roundLimit, ctx.Err())
+			return asked, fmt.Errorf("%d of %d calls are on record after %s: %w", have, want, roundLimit, ctx.Err())
 		case <-time.After(max(min(rest/3, time.Since(since)/5), 5*time.Millisecond)):
 		}
 	}

@@ -61,13 +61,14 @@ func (f *flow) placed(ctx context.Context, r *report, name, task string, n int) 
 		if err != nil {
 			return err
 		}
-		if err := f.ends(ctx, last); err != nil {
+		if err := f.ends(ctx, last.id); err != nil {
 			return err
 		}
-		if err := f.recorded(ctx, name, began, int64(f.b.growth.placed)); err != nil {
+		done, err := f.recorded(ctx, name, began, int64(f.b.growth.placed))
+		if err != nil {
 			return err
 		}
-		rate := float64(f.b.growth.placed) / time.Since(began).Seconds()
+		rate := float64(f.b.growth.placed) / done.Sub(began).Seconds()
 		fmt.Fprintf(os.Stderr, "%-32s %8.0f calls/s\n", name, rate)
 		r.grown(name, name, "calls/s", rate, f.only(used(f.pids()).since(was, f.b.growth.placed)))
 	}

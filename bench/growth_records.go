@@ -57,7 +57,7 @@ func (b *bench) growRecords(ctx context.Context, r *report, f *flow, _ func(stri
 	if _, err := f.more(ctx, 0, chainLength, b.growth.declare); err != nil {
 		return err
 	}
-	if err := f.round(ctx, 500); err != nil {
+	if _, err := f.round(ctx, 500); err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}
 	if err := f.b.fill(ctx, b.growth.records); err != nil {

@@ -199,11 +199,11 @@ func (f *flow) spread(ctx context.Context, n, calls int) (rate float64, cpu cost
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := f.ends(ctx, last); err != nil {
+	if err := f.ends(ctx, last.id); err != nil {
 		return 0, nil, err
 	}
-	err = f.recorded(ctx, "", began, int64(calls))
-	return float64(calls) / time.Since(began).Seconds(), f.only(used(f.pids()).since(was, calls)), err
+	done, err := f.recorded(ctx, "", began, int64(calls))
+	return float64(calls) / done.Sub(began).Seconds(), f.only(used(f.pids()).since(was, calls)), err
 }
 
 // only is what was used for this program: when it is embedded, services work for

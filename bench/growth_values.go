@@ -89,6 +89,6 @@ func (f *flow) echo(ctx context.Context, value json.RawMessage, n int) (rate flo
 	if out, err := f.api.Result(ctx, last, 0); err != nil || out.State != model.Succeeded || len(out.Result) < len(value)*9/10 {
 		return 0, nil, errors.Join(fmt.Errorf("call %s ended %s with %d bytes", last, out.State, len(out.Result)), err)
 	}
-	err = f.recorded(ctx, "", began, int64(n))
-	return float64(n) / time.Since(began).Seconds(), f.only(used(f.pids()).since(was, n)), err
+	ended, err := f.recorded(ctx, "", began, int64(n))
+	return float64(n) / ended.Sub(began).Seconds(), f.only(used(f.pids()).since(was, n)), err
 }

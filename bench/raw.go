@@ -52,7 +52,7 @@ func (r *raw) close() error {
 	return errors.Join(err, r.publishing.Close(), r.consuming.Close())
 }
 
-func (r *raw) round(ctx context.Context, n int) error {
+func (r *raw) round(ctx context.Context, n int) (time.Time, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	done := make(chan struct{}, n)
 	for i := range 2 {
@@ -73,7 +73,8 @@ func (r *raw) round(ctx context.Context, n int) error {
 		}
 		return nil
 	})
-	return g.Wait()
+	err := g.Wait()
+	return time.Now(), err
 }
 
 func (r *raw) publish(ctx context.Context, n int) error {

@@ -89,34 +89,42 @@ func (b *bench) openRiver(ctx context.Context) (_ racer, err error) {
 
 func (r *riverRacer) pids() []int { return nil }
 
-// round inserts n jobs in bulk, and waits until all are completed in the table.
-func (r *riverRacer) round(ctx context.Context, n int) error {
+// round inserts n jobs in bulk, and waits until all are completed in the table. Between
+// rounds the queue is paused: to poll it costs the more, the more is in it, and the time
+// is that of others.
+func (r *riverRacer) round(ctx context.Context, n int) (done time.Time, err error) {
 	var x string
 	if err := json.Unmarshal([]byte(payload), &x); err != nil {
-		return err
+		return done, err
 	}
-	ran, completed := r.worker.done.Load(), 0
-	if err := r.pool.QueryRow(ctx, "SELECT count(*) FROM river_job WHERE state = 'completed'").Scan(&completed); err != nil {
-		return err
+	ran, before := r.worker.done.Load(), int64(0)
+	if err := r.pool.QueryRow(ctx, "SELECT coalesce(max(id), 0) FROM river_job").Scan(&before); err != nil {
+		return done, err
 	}
+	if err := r.client.QueueResume(ctx, river.QueueDefault, nil); err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, r.client.QueuePause(ctx, river.QueueDefault, nil)) }()
 	for left := n; left > 0; left -= batchOf {
 		jobs := make([]river.InsertManyParams, min(left, batchOf))
 		for i := range jobs {
 			jobs[i] = river.InsertManyParams{Args: noopArgs{x}}
 		}
 		if _, err := r.client.InsertManyFast(ctx, jobs); err != nil {
-			return err
+			return done, err
 		}
 	}
-	err := until(ctx, roundLimit, time.Millisecond, func() (bool, error) { return r.worker.done.Load() >= ran+int64(n), nil })
+	err = until(ctx, roundLimit, time.Millisecond, func() (bool, error) { return r.worker.done.Load() >= ran+int64(n), nil })
 	if err != nil {
-		return err
+		return done, err
 	}
-	return until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
+	err = until(ctx, roundLimit, 20*time.Millisecond, func() (bool, error) {
 		var have int
-		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM river_job WHERE state = 'completed'").Scan(&have)
-		return have >= completed+n, err
+		done = time.Now()
+		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM river_job WHERE state = 'completed' AND id > $1", before).Scan(&have)
+		return have >= n, err
 	})
+	return done, err
 }
 
 func (r *riverRacer) close() error {
