@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
 )
 
@@ -26,30 +25,43 @@ func NewID() string {
 // same id on every machine and in every attempt, so that a repeat of something
 // already done can be recognised. It has UUID form (version 8, SHA-256).
 func DeriveID(parts ...string) string {
-	h := sha256.New()
+	var room [hashRoom]byte
+	return formatID(derive(room[:0], parts))
+}
+
+// hashRoom is enough for most of what ids are derived from.
+const hashRoom = 256
+
+// derive hashes the parts, behind those that text has already.
+func derive(text []byte, parts []string) (b [16]byte) {
 	for _, p := range parts {
-		h.Write([]byte(p))
-		h.Write([]byte{0}) // a separator: ("a","bc") and ("ab","c") differ
+		text = appendPart(text, p)
 	}
-	var b [16]byte
-	copy(b[:], h.Sum(nil))
+	sum := sha256.Sum256(text)
+	copy(b[:], sum[:])
 	b[6] = b[6]&0x0f | 0x80
 	b[8] = b[8]&0x3f | 0x80
-	return formatID(b)
+	return b
 }
+
+// appendPart ends a part with a separator: ("a","bc") and ("ab","c") differ.
+func appendPart(text []byte, part string) []byte { return append(append(text, part...), 0) }
 
 // DescendID is DeriveID for what comes from a call: it begins with the time in
 // the call's id, so that calls of one time are in one place of an index, however
 // far they descend. An id that is no UUID has no time to pass on.
 func DescendID(call string, parts ...string) string {
-	id := DeriveID(append([]string{call}, parts...)...)
-	if len(call) != len(id) || call[8] != '-' || call[13] != '-' {
-		return id
+	var room [hashRoom]byte
+	b := derive(appendPart(room[:0], call), parts)
+	if len(call) == 36 && call[8] == '-' && call[13] == '-' {
+		var digits [12]byte
+		var time [6]byte
+		copy(digits[copy(digits[:], call[:8]):], call[9:13])
+		if _, err := hex.Decode(time[:], digits[:]); err == nil {
+			copy(b[:], time[:])
+		}
 	}
-	if _, err := hex.DecodeString(call[:8] + call[9:13]); err != nil {
-		return id
-	}
-	return strings.ToLower(call[:13]) + id[13:]
+	return formatID(b)
 }
 
 // RunOf is the tracking id of the run that a submitted call begins.
