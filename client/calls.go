@@ -120,10 +120,11 @@ func (c *Client) SubmitBatch(ctx context.Context, calls []Submission) ([]Submitt
 	return out.Calls, err
 }
 
-// Call returns the record of a call.
+// Call returns the record of a call. Here and in all that is about one call, it is named
+// by its id, or by the one that it was submitted under to a socket of the client's network.
 func (c *Client) Call(ctx context.Context, id string) (model.Call, error) {
 	var out model.Call
-	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id), out: &out})
+	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id), query: c.in(""), out: &out})
 	return out, err
 }
 
@@ -165,7 +166,7 @@ func (c *Client) Result(ctx context.Context, id string, wait time.Duration) (Out
 	end := time.Now().Add(wait)
 	for {
 		began, step := time.Now(), min(max(time.Until(end), 0), maxWait)
-		q := url.Values{}
+		q := c.in("")
 		if step > 0 {
 			q.Set("wait", step.Round(time.Millisecond).String())
 		}
@@ -201,7 +202,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // Tree returns the call and all calls that descend from it, parents first.
 func (c *Client) Tree(ctx context.Context, id string) ([]model.Call, error) {
 	var out []model.Call
-	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id) + "/tree", out: &out})
+	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id) + "/tree", query: c.in(""), out: &out})
 	return out, err
 }
 
@@ -268,7 +269,7 @@ type CancelledRun struct {
 // Cancel ends a call that has not ended, whatever it waits for or does.
 func (c *Client) Cancel(ctx context.Context, id string) (Submitted, error) {
 	var out Submitted
-	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls/" + url.PathEscape(id) + "/cancel", out: &out})
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls/" + url.PathEscape(id) + "/cancel", query: c.in(""), out: &out})
 	return out, err
 }
 

@@ -196,6 +196,16 @@ func (s *Store) HasCalls(ctx context.Context) (bool, error) {
 	return len(ids) > 0, s.fail(ctx, "look for calls", err)
 }
 
+// Recorded returns those of the ids that calls on record have.
+func (s *Store) Recorded(ctx context.Context, ids ...string) ([]string, error) {
+	db, err := s.read.DB()
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.driver.Known(ctx, db, ids)
+	return known, s.fail(ctx, "find calls", err)
+}
+
 // Call returns a call with its log and events.
 func (s *Store) Call(ctx context.Context, id string) (model.Call, error) {
 	var r callRow

@@ -15,6 +15,8 @@ type Driver interface {
 	// Insert inserts the rows of the batch in as few statements as is fast;
 	// conflict is the statement's end ("ON CONFLICT …"), the same on all.
 	Insert(ctx context.Context, tx Execer, b Batch, conflict string) error
+	// Known returns those of the ids of calls that are there.
+	Known(ctx context.Context, db *sql.DB, ids []string) ([]string, error)
 	// Lock makes the transaction the only one that holds the keys, until it ends.
 	Lock(ctx context.Context, tx Execer, keys []string) error
 	// MigrationLock keeps two programs from migrating at once; nil where the
@@ -39,8 +41,6 @@ type Appender interface {
 	Append(ctx context.Context, db *sql.DB, batches []Batch) error
 	// Taken tells whether the error says that a row with the same key is there.
 	Taken(err error) bool
-	// Known returns those of the ids of calls that are there.
-	Known(ctx context.Context, db *sql.DB, ids []string) ([]string, error)
 }
 
 // StateKeeper is a Driver whose call_states is a table that has to be kept in step

@@ -29,7 +29,7 @@ func (s *Store) appendNew(ctx context.Context, waves []*wave) ([]*wave, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := seemNew(ctx, a, db, waves)
+	chosen, err := seemNew(ctx, s.driver, db, waves)
 	if err != nil || len(chosen) < min(appendMin, len(waves[0].calls)) {
 		return waves, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) appendNew(ctx context.Context, waves []*wave) ([]*wave, error) {
 // begin and end in the batch are not asked about: nobody else has a part of their
 // story. About others that may not have run before the database is asked, which
 // costs it a quarter of what it saves when they are new.
-func seemNew(ctx context.Context, a Appender, db *sql.DB, waves []*wave) (map[string]bool, error) {
+func seemNew(ctx context.Context, d Driver, db *sql.DB, waves []*wave) (map[string]bool, error) {
 	out := make(map[string]bool, len(waves[0].calls))
 	var ask []string
 	for id, k := range waves[0].calls {
@@ -75,7 +75,7 @@ func seemNew(ctx context.Context, a Appender, db *sql.DB, waves []*wave) (map[st
 	if len(ask) < appendMin {
 		return out, nil
 	}
-	there, err := a.Known(ctx, db, ask)
+	there, err := d.Known(ctx, db, ask)
 	for _, id := range ask {
 		out[id] = true
 	}

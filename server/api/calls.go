@@ -31,9 +31,15 @@ func (a *API) callRoutes() {
 // listsRefs is said of listings.
 const listsRefs = "Values over 128 KiB are null here, and refs says where and how large they are; the call itself has them."
 
-// Identified is a request about one call or run.
+// Identified is a request about one run.
 type Identified struct {
-	ID string `path:"id" maxLength:"255" doc:"Id of the call or run"`
+	ID string `path:"id" maxLength:"255" doc:"Id of the run"`
+}
+
+// OneCall is a request about one call.
+type OneCall struct {
+	InNetwork
+	ID string `path:"id" maxLength:"255" doc:"Id of the call, or the one that it was submitted under to a socket of the network"`
 }
 
 type callsIn struct {
@@ -61,11 +67,15 @@ func (a *API) listCalls(ctx context.Context, in *callsIn) (*body[model.Page[mode
 	return &body[model.Page[model.Call]]{page}, err
 }
 
-func (a *API) getCall(ctx context.Context, in *Identified) (*body[model.Call], error) {
+func (a *API) getCall(ctx context.Context, in *OneCall) (*body[model.Call], error) {
+	id, err := a.identify(ctx, in.Network, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	c, err := patient(ctx, func() (model.Call, error) {
-		c, err := a.cfg.Store.Call(ctx, in.ID)
+		c, err := a.cfg.Store.Call(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
-			if early, ok := a.unrecorded(ctx, in.ID); ok {
+			if early, ok := a.unrecorded(ctx, id); ok {
 				return early, nil
 			}
 		}
@@ -128,7 +138,7 @@ func patient[T any](ctx context.Context, look func() (T, error)) (T, error) {
 }
 
 type resultIn struct {
-	Identified
+	OneCall
 	Wait string `query:"wait" maxLength:"32" doc:"Wait so long for the end of the call, for example 30s; at most 1m"`
 }
 
@@ -137,7 +147,11 @@ func (a *API) getResult(ctx context.Context, in *resultIn) (*outcomeOut, error) 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.outcome(ctx, in.ID, wait)
+	id, err := a.identify(ctx, in.Network, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.outcome(ctx, id, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +161,12 @@ func (a *API) getResult(ctx context.Context, in *resultIn) (*outcomeOut, error) 
 	return answer(out), nil
 }
 
-func (a *API) getTree(ctx context.Context, in *Identified) (*body[[]model.Call], error) {
-	calls, err := patient(ctx, func() ([]model.Call, error) { return a.cfg.Store.Tree(ctx, in.ID) })
+func (a *API) getTree(ctx context.Context, in *OneCall) (*body[[]model.Call], error) {
+	id, err := a.identify(ctx, in.Network, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	calls, err := patient(ctx, func() ([]model.Call, error) { return a.cfg.Store.Tree(ctx, id) })
 	return &body[[]model.Call]{filled(calls)}, err
 }
 

@@ -19,8 +19,12 @@ func (a *API) cancelRoutes() {
 	register(a, all, a.cancelRun)
 }
 
-func (a *API) cancelCall(ctx context.Context, in *Identified) (*body[client.Submitted], error) {
-	c, err := patient(ctx, func() (model.Call, error) { return a.cfg.Canceller.Cancel(ctx, in.ID, user(ctx)) })
+func (a *API) cancelCall(ctx context.Context, in *OneCall) (*body[client.Submitted], error) {
+	id, err := a.identify(ctx, in.Network, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c, err := patient(ctx, func() (model.Call, error) { return a.cfg.Canceller.Cancel(ctx, id, user(ctx)) })
 	return &body[client.Submitted]{client.Submitted{ID: c.ID, Tracking: c.Tracking, State: c.State}}, err
 }
 

@@ -32,14 +32,21 @@ func (a *API) deadRoutes() {
 		p := op(http.MethodPost, "/v1/dead/"+o.verb, o.verb+"-dead", tag, o.summary, http.StatusBadRequest)
 		p.Description = "Answers for each call, in the order given, how it stands or why this cannot be done."
 		register(a, p, func(ctx context.Context, in *choice) (*body[client.Dealt], error) {
-			out, err := o.do(ctx, in.Body.IDs)
+			ids, err := a.identifyAll(ctx, in.Network, in.Body.IDs)
+			if err != nil {
+				return nil, err
+			}
+			out, err := o.do(ctx, ids)
 			return &body[client.Dealt]{out}, err
 		})
 	}
 }
 
 // choice is a request about several calls.
-type choice struct{ Body client.IDs }
+type choice struct {
+	InNetwork
+	Body client.IDs
+}
 
 type deadIn struct {
 	InNetwork
@@ -65,7 +72,7 @@ func (a *API) listDead(ctx context.Context, in *deadIn) (*body[model.Page[model.
 }
 
 type editIn struct {
-	Identified
+	OneCall
 	RawBody []byte `contentType:"application/json"`
 }
 
@@ -77,7 +84,11 @@ func (a *API) editDead(ctx context.Context, in *editIn) (*body[model.Call], erro
 	if e.Args == nil && e.Kwargs == nil {
 		return nil, invalid("there is nothing to change", "give args, kwargs or both")
 	}
-	c, err := a.cfg.Store.Call(ctx, in.ID)
+	id, err := a.identify(ctx, in.Network, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.cfg.Store.Call(ctx, id)
 	if err != nil {
 		return nil, err
 	}

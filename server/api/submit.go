@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
@@ -322,20 +321,6 @@ func checkSubmission(t *target, s client.Submission, aside int) error {
 		return nil // not described yet: the worker will tell
 	}
 	return checkArguments(*t.task, s)
-}
-
-var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-
-// callID is the id of a submission's call: new, or what follows from the id
-// that was given.
-func callID(network string, s client.Submission) string {
-	switch {
-	case s.ID == "":
-		return model.NewID()
-	case uuid.MatchString(s.ID):
-		return strings.ToLower(s.ID)
-	}
-	return model.DeriveID("idempotency", network, s.Socket+s.Task, s.ID)
 }
 
 // known returns the call that was submitted under the id before. When the

@@ -62,7 +62,7 @@ func TestAppend(t *testing.T) {
 		if (err != nil) != step.refused || sqlite.Appender.Taken(err) != step.taken {
 			t.Errorf("%s: %v, taken %t", step.what, err, sqlite.Appender.Taken(err))
 		}
-		known, err := sqlite.Appender.Known(ctx, db, many)
+		known, err := sqlite.Driver.Known(ctx, db, many)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,8 +20,11 @@ func OpenHeard(ctx context.Context, path string, heard func(query string, values
 	})
 }
 
-// Appender is the driver.
-var Appender store.Appender = driver{}
+// Appender and Driver are the driver.
+var (
+	Appender store.Appender = driver{}
+	Driver   store.Driver   = driver{}
+)
 
 // OpenWriter opens the connection that writes.
 func OpenWriter(path string) (*sql.DB, error) {

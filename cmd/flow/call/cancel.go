@@ -38,7 +38,7 @@ all of a run.`,
 			return cancelRun(cmd.Context(), o)
 		},
 	}
-	flags.ID(cmd, f, &o.ID, "call", complete.Calls)
+	flags.Call(cmd, f, &o.ID, complete.Calls)
 	return cmd
 }
 

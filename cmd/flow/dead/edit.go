@@ -38,7 +38,7 @@ func NewCmdEdit(f *factory.Factory, runF func(context.Context, *EditOptions) err
 			return editRun(cmd.Context(), o)
 		},
 	}
-	flags.ID(cmd, f, &o.ID, "call", letters)
+	flags.Call(cmd, f, &o.ID, letters)
 	cmd.Flags().StringVarP(&o.Data, "data", "d", "", "the one value for the first argument")
 	cmd.Flags().StringVar(&o.Args, "args", "", "values for the arguments, as a list: '[1, two]'")
 	cmd.Flags().StringVar(&o.Kwargs, "kwargs", "", "values for named arguments, as an object: '{one: 1}'")

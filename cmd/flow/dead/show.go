@@ -35,7 +35,7 @@ func NewCmdShow(f *factory.Factory, runF func(context.Context, *ShowOptions) err
 			return showRun(cmd.Context(), o)
 		},
 	}
-	flags.ID(cmd, f, &o.ID, "call", letters)
+	flags.Call(cmd, f, &o.ID, letters)
 	flags.Output(cmd, &o.Format)
 	return cmd
 }

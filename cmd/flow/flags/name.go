@@ -12,17 +12,26 @@ import (
 // as the argument of the command.
 func Name(cmd *cobra.Command, f *factory.Factory, value *string, kind string, names complete.Names) {
 	cmd.Use += " {NAME | -n NAME}"
-	existing(cmd, f, value, "name", "n", kind, names)
+	existing(cmd, f, value, "name", "n", "name of the "+kind, names)
 }
 
 // ID is Name for what has an id and no name.
 func ID(cmd *cobra.Command, f *factory.Factory, value *string, kind string, names complete.Names) {
-	cmd.Use += " {ID | --id ID}"
-	existing(cmd, f, value, "id", "", kind, names)
+	identified(cmd, f, value, "id of the "+kind, names)
 }
 
-func existing(cmd *cobra.Command, f *factory.Factory, value *string, long, short, kind string, names complete.Names) {
-	cmd.Flags().StringVarP(value, long, short, "", long+" of the "+kind)
+// Call is ID for a call, which the id that it was submitted under names, too.
+func Call(cmd *cobra.Command, f *factory.Factory, value *string, names complete.Names) {
+	identified(cmd, f, value, "id of the call, or the one that it was run with", names)
+}
+
+func identified(cmd *cobra.Command, f *factory.Factory, value *string, usage string, names complete.Names) {
+	cmd.Use += " {ID | --id ID}"
+	existing(cmd, f, value, "id", "", usage, names)
+}
+
+func existing(cmd *cobra.Command, f *factory.Factory, value *string, long, short, usage string, names complete.Names) {
+	cmd.Flags().StringVarP(value, long, short, "", usage)
 	complete.Option(cmd, f, long, names)
 	cmd.ValidArgsFunction = complete.From(f, names)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {

@@ -42,7 +42,7 @@ func NewCmdCall(f *factory.Factory, runF func(context.Context, *CallOptions) err
 			return callRun(cmd.Context(), o)
 		},
 	}
-	flags.ID(cmd, f, &o.ID, "call", complete.Calls)
+	flags.Call(cmd, f, &o.ID, complete.Calls)
 	cmd.Flags().BoolVarP(&o.Tree, "tree", "t", false, "show the call and all that came of it, as a tree")
 	cmd.Flags().BoolVarP(&o.Graph, "graph", "g", false, "show the whole run that the call is part of, as a tree")
 	cmd.Flags().BoolVarP(&o.Flow, "flow", "f", false, "list all calls of the run")

@@ -91,7 +91,7 @@ func runFlags(cmd *cobra.Command, f *factory.Factory, o *RunOptions) {
 	set.DurationVar(&o.Timeout, "timeout", time.Hour, "how long to wait for the result; the call goes on")
 	set.DurationVar(&o.Deadline, "deadline", 0, "in how long the call must have begun, else it expires; never when left out")
 	flags.Choice(cmd, &o.Priority, "priority", "", string(model.Normal), "calls of a higher one are begun first; what follows has it, too", priorities()...)
-	set.StringVar(&o.ID, "id", "", "makes it repeatable: the same id is the same call")
+	set.StringVar(&o.ID, "id", "", "makes it repeatable, and names it: the same id is the same call of the socket")
 	flags.Choice(cmd, &o.Format, "format", "f", outcome.Raw, "how to print the result: text as it is, or as JSON, too", outcome.Raw, outcome.JSON)
 	complete.Option(cmd, f, "socket", complete.Sockets)
 	complete.Option(cmd, f, "name", complete.Tasks)
