@@ -47,7 +47,7 @@ func (b *bench) build(ctx context.Context) (string, error) {
 // openFlow starts the program, on the services or on those inside of it, with
 // workers for the functions of a repository.
 func (b *bench) openFlow(ctx context.Context, onServices bool) (racer, error) {
-	f, err := b.startFlow(ctx, onServices)
+	f, err := b.startFlow(ctx, "flow", onServices)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +57,29 @@ func (b *bench) openFlow(ctx context.Context, onServices bool) (racer, error) {
 	return f, nil
 }
 
-// startFlow starts the program without objects.
-func (b *bench) startFlow(ctx context.Context, onServices bool) (f *flow, err error) {
-	home := filepath.Join(b.dir, "embedded")
+// openShell starts the embedded program with workers for a shell script.
+func (b *bench) openShell(ctx context.Context) (racer, error) {
+	f, err := b.startFlow(ctx, "shell", false)
+	if err != nil {
+		return nil, err
+	}
+	err = f.process(ctx, client.ProcessorInput{Module: scripts, Runtime: model.RuntimeShell})
+	if err == nil {
+		err = f.one(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("declare: %w", err), f.close())
+	}
+	return f, nil
+}
+
+// startFlow starts the program without objects; what it writes is in a folder of that name.
+func (b *bench) startFlow(ctx context.Context, name string, onServices bool) (f *flow, err error) {
+	home := filepath.Join(b.dir, name, "embedded")
 	args := []string{"up", "--listen", "127.0.0.1:0", "--cpus", strconv.Itoa(b.workers)}
 	f = &flow{b: b}
 	if onServices {
-		home = filepath.Join(b.dir, "services")
+		home = filepath.Join(b.dir, name, "services")
 		on, err := b.isolate(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("make a place on the services: %w", err)
@@ -149,18 +165,12 @@ const (
 
 func step(i int) string { return fmt.Sprintf("bench.step%02d", i) }
 
-// declare makes the objects and waits until both workers run.
+// declare makes the objects, whose workers run by then.
 func (f *flow) declare(ctx context.Context) error {
-	repo, err := f.b.repo()
-	if err != nil {
-		return err
-	}
 	if _, err := f.api.Queues().Create(ctx, model.Queue{Object: model.Object{Name: queueName}, Type: model.Direct}); err != nil {
 		return err
 	}
-	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
-		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: f.b.workers,
-	}); err != nil {
+	if err := f.process(ctx, pythonFunctions()); err != nil {
 		return err
 	}
 	tasks := map[string]string{noop: "noop", pair: "pair"}
@@ -179,10 +189,7 @@ func (f *flow) declare(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := f.api.StartProcessor(ctx, processorName); err != nil {
-		return err
-	}
-	return until(ctx, time.Minute, 100*time.Millisecond, f.working)
+	return nil
 }
 
 func (f *flow) working() (bool, error) {

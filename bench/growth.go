@@ -93,7 +93,7 @@ func (b *bench) grow(ctx context.Context, r *report, want func(string) bool) err
 }
 
 func (b *bench) growOne(ctx context.Context, r *report, g group, want func(string) bool) (err error) {
-	f, err := b.startFlow(ctx, g.services)
+	f, err := b.startFlow(ctx, "flow", g.services)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func (s *simulated) state() model.Heartbeat {
 // growAgents measures what more and more agents cost the server while nothing
 // else happens.
 func (b *bench) growAgents(ctx context.Context, r *report, f *flow, want func(string) bool) (err error) {
-	if err := f.process(ctx); err != nil {
+	if err := f.process(ctx, pythonFunctions()); err != nil {
 		return fmt.Errorf("declare the processor: %w", err)
 	}
 	if _, err := f.more(ctx, 0, 10, b.growth.declare); err != nil {

@@ -22,7 +22,7 @@ var places = []int{1, 2}
 // and of one that takes a while.
 func (b *bench) growPlaces(group string) measurement {
 	return func(ctx context.Context, r *report, f *flow, want func(string) bool) error {
-		if err := f.process(ctx); err != nil {
+		if err := f.process(ctx, pythonFunctions()); err != nil {
 			return fmt.Errorf("declare the processor: %w", err)
 		}
 		for _, n := range places {

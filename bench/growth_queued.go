@@ -13,7 +13,7 @@ import (
 // processor had no workers, and the memory of the program with it.
 func (b *bench) growQueued(name string, n int) measurement {
 	return func(ctx context.Context, r *report, f *flow, _ func(string) bool) error {
-		if err := f.process(ctx); err != nil {
+		if err := f.process(ctx, pythonFunctions()); err != nil {
 			return fmt.Errorf("declare the processor: %w", err)
 		}
 		if err := f.one(ctx); err != nil {

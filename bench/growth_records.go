@@ -48,7 +48,7 @@ const (
 
 // growRecords measures with a history of many calls.
 func (b *bench) growRecords(ctx context.Context, r *report, f *flow, _ func(string) bool) error {
-	if err := f.process(ctx); err != nil {
+	if err := f.process(ctx, pythonFunctions()); err != nil {
 		return fmt.Errorf("declare the processor: %w", err)
 	}
 	if err := f.one(ctx); err != nil {

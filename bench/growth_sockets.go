@@ -33,7 +33,7 @@ func manyQueue(i int) string { return fmt.Sprintf("many%03d", i) }
 // growSockets measures one processor with more and more sockets.
 func (b *bench) growSockets(group string, counts []int) measurement {
 	return func(ctx context.Context, r *report, f *flow, want func(string) bool) error {
-		if err := f.process(ctx); err != nil {
+		if err := f.process(ctx, pythonFunctions()); err != nil {
 			return fmt.Errorf("declare the processor: %w", err)
 		}
 		idle := group == "growth_sockets" && want("idle_cpu_1000_sockets")
@@ -124,14 +124,12 @@ func listener(port string) int {
 }
 
 // process declares the processor and waits until its workers run.
-func (f *flow) process(ctx context.Context) error {
-	repo, err := f.b.repo()
-	if err != nil {
+func (f *flow) process(ctx context.Context, in client.ProcessorInput) (err error) {
+	in.Name, in.Concurrency = processorName, f.b.workers
+	if in.GitRepo, err = f.b.repo(); err != nil {
 		return err
 	}
-	if _, err := f.api.CreateProcessor(ctx, client.ProcessorInput{
-		Name: processorName, GitRepo: repo, Module: "bench_functions", Interpreter: interpreter(), Concurrency: f.b.workers,
-	}); err != nil {
+	if _, err := f.api.CreateProcessor(ctx, in); err != nil {
 		return err
 	}
 	if _, err := f.api.StartProcessor(ctx, processorName); err != nil {

@@ -24,7 +24,7 @@ const valueBytes = 60 << 20
 // growValues measures calls whose function returns the value that it is given.
 func (b *bench) growValues(group string) measurement {
 	return func(ctx context.Context, r *report, f *flow, want func(string) bool) error {
-		if err := f.process(ctx); err != nil {
+		if err := f.process(ctx, pythonFunctions()); err != nil {
 			return fmt.Errorf("declare the processor: %w", err)
 		}
 		if _, err := f.more(ctx, 0, 1, b.growth.declare); err != nil {

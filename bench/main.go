@@ -11,6 +11,7 @@
 //	flow_services  submitted through the API in bulk, run by two Python workers;
 //	               RabbitMQ, Redis, and every call in PostgreSQL's history
 //	flow_embedded  the same on the embedded broker and SQLite
+//	flow_shell     as flow_embedded, and the function is a shell script
 //	celery         prefork with 2 processes, RabbitMQ, results in Redis, tuned
 //	               for many short tasks
 //	celery_plain   the same as Celery's first steps have it
@@ -38,6 +39,7 @@ type counts struct {
 	rounds   int
 	calls    int // in each round
 	celery   int // calls of Celery, which needs longer for each
+	shell    int // calls of a shell script, each of which is a process
 	latency  int // single calls
 	chains   int
 	programs int // whole runs of the command line
@@ -46,8 +48,8 @@ type counts struct {
 }
 
 var (
-	full  = counts{rounds: 5, calls: 60000, celery: 5000, latency: 500, chains: 40, programs: 30, idle: 10 * time.Second, growth: fullGrowth}
-	quick = counts{rounds: 3, calls: 40000, celery: 1000, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second, growth: quickGrowth}
+	full  = counts{rounds: 5, calls: 60000, celery: 5000, shell: 2000, latency: 500, chains: 40, programs: 30, idle: 10 * time.Second, growth: fullGrowth}
+	quick = counts{rounds: 3, calls: 40000, celery: 1000, shell: 300, latency: 150, chains: 10, programs: 8, idle: 10 * time.Second, growth: quickGrowth}
 )
 
 // bench is what all measurements share.
@@ -86,7 +88,7 @@ func run() (err error) {
 		b.counts = quick
 	}
 	if *calls > 0 {
-		b.calls, b.celery, b.growth.calls = *calls, min(*calls, b.celery), *calls
+		b.calls, b.celery, b.shell, b.growth.calls = *calls, min(*calls, b.celery), min(*calls, b.shell), *calls
 	}
 	if *rounds > 0 {
 		b.rounds, b.growth.rounds = *rounds, *rounds

@@ -44,6 +44,7 @@ func (b *bench) measure(ctx context.Context, r *report, want func(string) bool) 
 		{"raw_amqp", b.calls, b.openRaw},
 		{"flow_services", b.calls, func(ctx context.Context) (racer, error) { return b.openFlow(ctx, true) }},
 		{"flow_embedded", b.calls, func(ctx context.Context) (racer, error) { return b.openFlow(ctx, false) }},
+		{"flow_shell", b.shell, b.openShell},
 		{"celery", b.celery, func(ctx context.Context) (racer, error) { return b.openCelery(ctx, "celery", true) }},
 		{"celery_plain", b.celery, func(ctx context.Context) (racer, error) { return b.openCelery(ctx, "celery_plain", false) }},
 		{"river", b.calls, b.openRiver},

@@ -41,6 +41,7 @@ var notes = map[string]string{
 	"raw_amqp":       "publish confirmed, consume, ack: what RabbitMQ alone can do",
 	"flow_services":  "API, two Python workers, RabbitMQ + Redis + PostgreSQL",
 	"flow_embedded":  "the same, all services inside the process",
+	"flow_shell":     "as flow_embedded, with a shell script: each call starts a process",
 	"celery":         "prefork 2, RabbitMQ, Redis; no confirms, acks early; tuned for many short tasks",
 	"celery_plain":   "the same as Celery's first steps have it: prefetch of 4, a client that can wait for results",
 	"river":          "same PostgreSQL; runs in this process; settings of River's own benchmark",
