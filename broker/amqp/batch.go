@@ -199,6 +199,7 @@ func (f *batch) land(ctx context.Context, p *publisher, it *item) bool {
 		}
 	}
 	acked := it.confirm.Acked()
+	p.landed.Add(1)
 	it.confirm = nil
 	it.inFlight.Store(false)
 	<-p.window

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -19,6 +20,8 @@ type publisher struct {
 	window  chan struct{} // a token for each message that is not confirmed
 	gone    chan struct{} // closed when the channel has ended, after cause was set
 	cause   error         // why it ended; read after gone
+	silence time.Duration // see overhear
+	landed  atomic.Int64  // how many messages were confirmed or refused
 
 	mu        sync.Mutex           // guards the fields below
 	batches   map[*batch]struct{}  // what is in flight, to find what a return is about
@@ -90,7 +93,7 @@ func (b *Broker) openPublisher(s *session) (*publisher, error) {
 		}
 		p := &publisher{
 			session: s, ch: ch,
-			window: make(chan struct{}, b.cfg.Window), gone: make(chan struct{}),
+			window: make(chan struct{}, b.cfg.Window), gone: make(chan struct{}), silence: b.cfg.PublishTimeout / 2,
 			batches: map[*batch]struct{}{}, exchanges: map[string]bool{}, queues: map[string]time.Time{},
 		}
 		closes := ch.NotifyClose(make(chan *amqp091.Error, 1))
@@ -104,12 +107,44 @@ func (b *Broker) openPublisher(s *session) (*publisher, error) {
 
 // watch waits for the end of the channel.
 func (p *publisher) watch(closes <-chan *amqp091.Error) {
-	e := <-closes
-	p.cause = errors.New("the publishing channel was closed")
-	if e != nil {
-		p.cause = e
+	look := time.NewTicker(max(p.silence/4, time.Millisecond))
+	defer look.Stop()
+	var heard hearing
+	for {
+		select {
+		case e := <-closes:
+			p.cause = errors.New("the publishing channel was closed")
+			if e != nil {
+				p.cause = e
+			}
+			close(p.gone)
+			return
+		case now := <-look.C:
+			p.overhear(&heard, now)
+		}
 	}
-	close(p.gone)
+}
+
+// hearing is what a publisher had heard, and since when that is all.
+type hearing struct {
+	landed int64
+	since  time.Time
+}
+
+// overhear gives the connection up when messages are under way on it, and not one of
+// them was confirmed for so long. It may stand and be of no use: RabbitMQ (3.10) can leave
+// a channel waiting for ever for a queue that was deleted while it published there. What
+// is under way is in doubt then, and goes out again on another connection.
+func (p *publisher) overhear(h *hearing, now time.Time) {
+	landed := p.landed.Load()
+	why, _ := p.session.isBlocked()
+	if landed != h.landed || len(p.window) == 0 || why != "" || h.since.IsZero() {
+		h.landed, h.since = landed, now
+		return
+	}
+	if now.Sub(h.since) >= p.silence {
+		p.session.giveUp(fmt.Errorf("no message was confirmed for %s", now.Sub(h.since).Round(time.Second)))
+	}
 }
 
 // returns notes what the broker returned as unroutable. RabbitMQ sends the

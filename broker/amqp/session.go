@@ -96,9 +96,12 @@ func (s *session) watch(log *slog.Logger) {
 		select {
 		case e := <-closes:
 			s.mu.Lock()
-			s.cause = errors.New("the connection was closed")
-			if e != nil {
+			switch {
+			case s.cause != nil: // it was given up
+			case e != nil:
 				s.cause = e
+			default:
+				s.cause = errors.New("the connection was closed")
 			}
 			s.mu.Unlock()
 			s.setBlocked("")
@@ -137,6 +140,16 @@ func (s *session) isBlocked() (why string, until <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.blocked, s.unblocked
+}
+
+// giveUp ends a connection that is of no use although it stands.
+func (s *session) giveUp(why error) {
+	s.mu.Lock()
+	if s.cause == nil {
+		s.cause = why
+	}
+	s.mu.Unlock()
+	s.net.abort()
 }
 
 func (s *session) why() error {
