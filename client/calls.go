@@ -124,8 +124,19 @@ func (c *Client) SubmitBatch(ctx context.Context, calls []Submission) ([]Submitt
 // by its id, or by the one that it was submitted under to a socket of the client's network.
 func (c *Client) Call(ctx context.Context, id string) (model.Call, error) {
 	var out model.Call
-	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id), query: c.in(""), out: &out})
+	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id), query: c.keyed(id), out: &out})
 	return out, err
+}
+
+// keyed is the query that says where the calls are known by the ids, when one of them is
+// not the server's own: those need none, and servers before that refuse it.
+func (c *Client) keyed(ids ...string) url.Values {
+	for _, id := range ids {
+		if len(id) != 36 || id[8] != '-' || id[13] != '-' {
+			return c.in("")
+		}
+	}
+	return url.Values{}
 }
 
 // Calls lists calls, without their logs and events.
@@ -166,7 +177,7 @@ func (c *Client) Result(ctx context.Context, id string, wait time.Duration) (Out
 	end := time.Now().Add(wait)
 	for {
 		began, step := time.Now(), min(max(time.Until(end), 0), maxWait)
-		q := c.in("")
+		q := c.keyed(id)
 		if step > 0 {
 			q.Set("wait", step.Round(time.Millisecond).String())
 		}
@@ -202,7 +213,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // Tree returns the call and all calls that descend from it, parents first.
 func (c *Client) Tree(ctx context.Context, id string) ([]model.Call, error) {
 	var out []model.Call
-	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id) + "/tree", query: c.in(""), out: &out})
+	_, err := c.do(ctx, request{method: http.MethodGet, path: "/v1/calls/" + url.PathEscape(id) + "/tree", query: c.keyed(id), out: &out})
 	return out, err
 }
 
@@ -269,7 +280,7 @@ type CancelledRun struct {
 // Cancel ends a call that has not ended, whatever it waits for or does.
 func (c *Client) Cancel(ctx context.Context, id string) (Submitted, error) {
 	var out Submitted
-	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls/" + url.PathEscape(id) + "/cancel", query: c.in(""), out: &out})
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/calls/" + url.PathEscape(id) + "/cancel", query: c.keyed(id), out: &out})
 	return out, err
 }
 

@@ -62,7 +62,7 @@ func (c *Client) Dead(ctx context.Context, f DeadFilter) (model.Page[model.Call]
 // EditDead changes the arguments of a call before it is run again.
 func (c *Client) EditDead(ctx context.Context, id string, e Edit) (model.Call, error) {
 	var out model.Call
-	_, err := c.do(ctx, request{method: http.MethodPatch, path: "/v1/dead/" + url.PathEscape(id), query: c.in(""), body: e, out: &out})
+	_, err := c.do(ctx, request{method: http.MethodPatch, path: "/v1/dead/" + url.PathEscape(id), query: c.keyed(id), body: e, out: &out})
 	return out, err
 }
 
@@ -84,6 +84,6 @@ func (c *Client) Withdraw(ctx context.Context, ids ...string) ([]DealtCall, erro
 
 func (c *Client) deal(ctx context.Context, verb string, ids []string) ([]DealtCall, error) {
 	var out Dealt
-	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/dead/" + verb, query: c.in(""), body: IDs{IDs: ids}, out: &out})
+	_, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/dead/" + verb, query: c.keyed(ids...), body: IDs{IDs: ids}, out: &out})
 	return out.Calls, err
 }
