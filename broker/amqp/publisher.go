@@ -107,7 +107,7 @@ func (b *Broker) openPublisher(s *session) (*publisher, error) {
 
 // watch waits for the end of the channel.
 func (p *publisher) watch(closes <-chan *amqp091.Error) {
-	look := time.NewTicker(max(p.silence/4, time.Millisecond))
+	look := time.NewTicker(max(p.silence/looks, time.Millisecond))
 	defer look.Stop()
 	var heard hearing
 	for {
@@ -119,31 +119,35 @@ func (p *publisher) watch(closes <-chan *amqp091.Error) {
 			}
 			close(p.gone)
 			return
-		case now := <-look.C:
-			p.overhear(&heard, now)
+		case <-look.C:
+			p.overhear(&heard)
 		}
 	}
 }
 
-// hearing is what a publisher had heard, and since when that is all.
+// looks is how often a publisher looks during a silence before it believes in it. They are
+// counted, and not the time: a process that stood still has not listened meanwhile.
+const looks = 4
+
+// hearing is what a publisher had heard, and how many looks ago that was.
 type hearing struct {
 	landed int64
-	since  time.Time
+	looks  int
 }
 
 // overhear gives the connection up when messages are under way on it, and not one of
 // them was confirmed for so long. It may stand and be of no use: RabbitMQ (3.10) can leave
 // a channel waiting for ever for a queue that was deleted while it published there. What
 // is under way is in doubt then, and goes out again on another connection.
-func (p *publisher) overhear(h *hearing, now time.Time) {
+func (p *publisher) overhear(h *hearing) {
 	landed := p.landed.Load()
 	why, _ := p.session.isBlocked()
-	if landed != h.landed || len(p.window) == 0 || why != "" || h.since.IsZero() {
-		h.landed, h.since = landed, now
+	if landed != h.landed || len(p.window) == 0 || why != "" {
+		*h = hearing{landed: landed}
 		return
 	}
-	if now.Sub(h.since) >= p.silence {
-		p.session.giveUp(fmt.Errorf("no message was confirmed for %s", now.Sub(h.since).Round(time.Second)))
+	if h.looks++; h.looks >= looks {
+		p.session.giveUp(fmt.Errorf("no message was confirmed for %s", p.silence))
 	}
 }
 
