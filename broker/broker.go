@@ -123,6 +123,10 @@ type Broker interface {
 	// Declare makes the topology exist. It returns ErrMismatch when a queue or
 	// exchange exists with other properties that cannot be changed in place.
 	Declare(ctx context.Context, t Topology) error
+	// Unbind takes queues off the exchanges that they are listed with: what is published
+	// there from now on does not reach them. What is in them stays, for who consumes them
+	// before they are removed. Declare binds them again. What does not exist is no error.
+	Unbind(ctx context.Context, queues ...Queue) error
 	// Remove deletes the named queues with what is in them, and the named
 	// exchanges. What does not exist is no error. Messages that are delayed until
 	// later go to DeadLetters when they are due.

@@ -108,11 +108,10 @@ func scope(network string) string {
 // the queues that its worker takes calls from. Those of the classes are the same
 // for all sockets of a processor.
 func Topology(e model.Endpoint) broker.Topology {
-	own := Own(e.Queue, e.Socket)
 	t := broker.Topology{
-		Exchanges: []broker.Exchange{{Name: own.Exchange, Kind: broker.Kind(e.Queue.Type)}},
+		Exchanges: []broker.Exchange{{Name: Exchange(e.Queue), Kind: broker.Kind(e.Queue.Type)}},
 		Queues: []broker.Queue{
-			{Name: own.Key, Limits: limits(e.Queue), Bindings: []broker.Binding{{Exchange: own.Exchange, Key: bindingKey(e.Queue, own.Key)}}},
+			Bound(e),
 			{Name: SharedQueue(e.Socket.Network, e.Module, e.Socket.Task)},
 		},
 	}
@@ -123,6 +122,13 @@ func Topology(e model.Endpoint) broker.Topology {
 		t.Queues = append(t.Queues, broker.Queue{Name: EdgeQueue(p)})
 	}
 	return t
+}
+
+// Bound is the socket's own queue with its binding to the exchange, which is the only one
+// that the queues of an endpoint have.
+func Bound(e model.Endpoint) broker.Queue {
+	own := OwnQueue(e.Socket)
+	return broker.Queue{Name: own, Limits: limits(e.Queue), Bindings: []broker.Binding{{Exchange: Exchange(e.Queue), Key: bindingKey(e.Queue, own)}}}
 }
 
 // Engine is the topology of the engine's own queues.

@@ -45,8 +45,9 @@ type Receiver struct {
 
 	mu        sync.Mutex         // guards the fields below
 	endpoints map[string]inQueue // by queue
-	paused    map[string]bool    // sockets whose calls are not taken now
-	resting   map[string]bool    // queues that nothing is taken from now
+	sockets   map[string]*model.Endpoint
+	paused    map[string]bool // sockets whose calls are not taken now
+	resting   map[string]bool // queues that nothing is taken from now
 	consuming map[string]consuming
 	prefetch  int             // broker messages, which may have several calls in them
 	messages  float64         // how many broker messages there are to a call: 1, or less
@@ -108,15 +109,15 @@ func (r *Receiver) Set(endpoints []model.Endpoint) {
 	clear(r.endpoints)
 	clear(r.paused)
 	clear(r.resting)
-	sockets := make(map[string]*model.Endpoint, len(endpoints))
+	r.sockets = make(map[string]*model.Endpoint, len(endpoints))
 	for i := range endpoints {
 		e := &endpoints[i]
-		sockets[e.Socket.Name] = e
+		r.sockets[e.Socket.Name] = e
 		for _, q := range Queues(*e) {
 			r.endpoints[q] = inQueue{endpoint: e}
 		}
 		for _, q := range ClassQueues(e.Socket.Network, e.Socket.Processor) {
-			r.endpoints[q] = inQueue{sockets: sockets}
+			r.endpoints[q] = inQueue{sockets: r.sockets}
 		}
 	}
 	r.reconcile()
@@ -173,6 +174,14 @@ func (r *Receiver) Endpoint(queue, socket string) *model.Endpoint {
 		return e
 	}
 	return in.sockets[socket]
+}
+
+// Current returns the endpoint of a socket as it is now, wherever its calls are
+// taken from, or nil.
+func (r *Receiver) Current(socket string) *model.Endpoint {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sockets[socket]
 }
 
 // Pace tells how long a call takes now, on average; the receiver takes more or

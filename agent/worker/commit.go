@@ -111,6 +111,8 @@ func yield(batch []finished, earlier []result.Result) {
 // publish sends the records, the calls that follow and the copies to be tried
 // again, in one confirm window.
 func (s *session) publish(batch []finished) bool {
+	s.routing <- struct{}{}
+	defer func() { <-s.routing }()
 	records := s.records[:0]
 	var msgs []broker.Message
 	for _, f := range batch {
@@ -193,7 +195,11 @@ func (s *session) follow(f finished) (msgs []broker.Message, records []model.Cal
 	if f.result.State == model.Cancelled {
 		return nil, nil // nothing follows, whatever the plugs are
 	}
-	next, err := plug.Route(f.job.Endpoint, f.job.Envelope, plug.Outcome{
+	ep := f.job.Endpoint
+	if now := s.receiver.Current(ep.Socket.Name); now != nil {
+		ep = now // while it ran, what it is wired to may have moved
+	}
+	next, err := plug.Route(ep, f.job.Envelope, plug.Outcome{
 		Value: f.result.Value, Failure: f.result.Failure, Plugs: f.result.Plugs, Refs: f.result.Refs, Finished: f.result.Finished,
 	})
 	if err != nil {

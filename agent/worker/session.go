@@ -55,6 +55,7 @@ type session struct {
 	written time.Time // the loss of memory of the result store since which all records were seen written; used by intake only
 
 	changes chan chan struct{} // to host: the endpoints have changed; closed when it has given back what is not for them
+	routing chan struct{}      // has a token while what follows from calls is on its way
 	emptied chan struct{}      // closed when intake has ended and given back what it had
 	over    chan struct{}      // closed at the end of the session
 
@@ -71,7 +72,7 @@ func (w *Worker) serve(ctx, kill context.Context, proc processor.Process) (usefu
 		w: w, proc: proc, receiver: socket.NewReceiver(w.cfg.Broker, w.log),
 		jobs: make(chan []*job), done: make(chan []finished, 64), pace: newPace(),
 		inflight: map[string]int{}, orphans: map[string]map[string]bool{}, left: make(chan struct{}, 1), stop: stop, kill: kill,
-		pulse: newPulse(w.cfg.Lease), changes: make(chan chan struct{}), emptied: make(chan struct{}), over: make(chan struct{}),
+		pulse: newPulse(w.cfg.Lease), changes: make(chan chan struct{}), routing: make(chan struct{}, 1), emptied: make(chan struct{}), over: make(chan struct{}),
 	}
 	defer close(s.over)
 	s.doors = newDoors(s)
@@ -112,11 +113,12 @@ func (w *Worker) leave() {
 	w.session = nil
 }
 
-// disowning is how long Set waits at most until calls are given back. Who changes a
-// socket waits a little longer.
+// disowning is how long Set waits at most until calls are given back and sent on. Who
+// changes a socket waits a little longer.
 const disowning = 4 * time.Second
 
-// disown has intake and host give back the calls that no endpoint is for any more.
+// disown has intake and host give back the calls that no endpoint is for any more, and
+// waits for what is on its way to where the endpoints of before sent it.
 func (s *session) disown() {
 	ctx, cancel := context.WithTimeout(s.kill, disowning)
 	defer cancel()
@@ -140,6 +142,14 @@ func (s *session) disown() {
 	}
 	select {
 	case <-heard:
+	case <-s.over:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case s.routing <- struct{}{}:
+		<-s.routing
 	case <-s.over:
 	case <-ctx.Done():
 	}

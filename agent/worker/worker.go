@@ -97,9 +97,10 @@ func New(cfg Config) *Worker {
 	}
 }
 
-// Set changes the sockets whose calls the worker takes, and their limits. When it
-// returns, calls of others that have not begun are back in their queues, which may
-// be deleted then; it waits for that a moment at most.
+// Set changes the sockets whose calls the worker takes, their limits, and where their
+// results go. When it returns, calls of others that have not begun are back in their
+// queues, and nothing is on its way to where results went before, so that queues may be
+// deleted; it waits for that a moment at most.
 func (w *Worker) Set(endpoints []model.Endpoint) {
 	w.mu.Lock()
 	w.endpoints = endpoints

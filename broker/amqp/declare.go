@@ -78,6 +78,22 @@ func (b *Broker) bind(d *declarer, q broker.Queue) {
 	}
 }
 
+// Unbind takes queues off exchanges. What comes back to one after a delay goes to the
+// dead letters, too: RabbitMQ confirms what is on its way into a queue that is deleted.
+func (b *Broker) Unbind(ctx context.Context, queues ...broker.Queue) error {
+	err := each(ctx, b, queues, func(d *declarer, q broker.Queue) {
+		for _, bind := range q.Bindings {
+			d.unbind(q.Name, bind.Exchange, bind.Key)
+		}
+		d.unbind(q.Name, returnExchange, b.name.wire(q.Name))
+		b.forget(q.Name)
+	})
+	if err != nil {
+		return fmt.Errorf("unbind: %w", err)
+	}
+	return nil
+}
+
 // Remove deletes queues with what is in them, and exchanges.
 func (b *Broker) Remove(ctx context.Context, t broker.Topology) error {
 	err := each(ctx, b, t.Queues, func(d *declarer, q broker.Queue) {

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -11,6 +12,8 @@ var declareChecks = []check{
 	{"DeclareMismatch", declareMismatch},
 	{"DeclareRemovesUnlistedBindings", declareUnlisted},
 	{"DeclareBindingToUnknownExchange", declareUnknownExchange},
+	{"UnbindKeepsWhatIsThere", unbind},
+	{"UnbindIsIdempotent", unbindTwice},
 	{"RemoveIsIdempotent", removeTwice},
 	{"NamesMayBeAnything", oddNames},
 	{"QueueExpires", queueExpires},
@@ -67,6 +70,51 @@ func declareUnknownExchange(b *bench) {
 	t := broker.Topology{Queues: []broker.Queue{{Name: "q", Bindings: []broker.Binding{{Exchange: "nowhere", Key: "k"}}}}}
 	b.removeLater(t)
 	b.is(b.Broker.Declare(b.ctx, t), broker.ErrNotFound, "bind to an exchange that does not exist")
+}
+
+func unbind(b *bench) {
+	t := broker.Topology{
+		Exchanges: []broker.Exchange{{Name: "x", Kind: broker.Direct}},
+		Queues: []broker.Queue{
+			{Name: "q", Bindings: []broker.Binding{{Exchange: "x", Key: "k"}}},
+			{Name: "other", Bindings: []broker.Binding{{Exchange: "x", Key: "other"}}},
+		},
+	}
+	b.declare(t)
+	b.publish(broker.Message{ID: "1", Exchange: "x", Key: "k"})
+	b.must(b.Again(b.T).Unbind(b.ctx, t.Queues[0]), "unbind by another broker")
+	b.eventually("the binding to be gone", 50*time.Millisecond, func() (bool, string) {
+		err := b.Broker.Publish(b.ctx, broker.Message{ID: "2", Exchange: "x", Key: "k"})
+		return errors.Is(err, broker.ErrUnroutable), "it is still routed"
+	})
+	b.publish(broker.Message{ID: "3", Exchange: "x", Key: "other"})
+	b.consume("other", 1).exactly("3")
+	c := b.consume("q", 10)
+	if d := c.next(); d.ID != "1" {
+		b.Errorf("delivered %s", d.ID)
+	}
+	b.must(b.Broker.Declare(b.ctx, t), "declare it again")
+	b.publish(broker.Message{ID: "4", Exchange: "x", Key: "k"})
+	d := c.next()
+	for d.ID == "2" { // it may have been routed before the other broker's change was known
+		d = c.next()
+	}
+	if d.ID != "4" {
+		b.Errorf("delivered %s", d.ID)
+	}
+}
+
+func unbindTwice(b *bench) {
+	t := broker.Topology{
+		Exchanges: []broker.Exchange{{Name: "x", Kind: broker.Fanout}},
+		Queues:    []broker.Queue{{Name: "q", Bindings: []broker.Binding{{Exchange: "x"}}}},
+	}
+	b.declare(t)
+	b.must(b.Broker.Unbind(b.ctx, t.Queues...), "unbind")
+	b.must(b.Broker.Unbind(b.ctx, t.Queues...), "unbind again")
+	b.is(b.Broker.Publish(b.ctx, broker.Message{ID: "1", Exchange: "x"}), broker.ErrUnroutable, "publish to an exchange without queues")
+	b.must(b.Broker.Remove(b.ctx, t), "remove")
+	b.must(b.Broker.Unbind(b.ctx, t.Queues...), "unbind what is not there")
 }
 
 func removeTwice(b *bench) {

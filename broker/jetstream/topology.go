@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/elasticcode/flow/broker"
@@ -150,6 +151,29 @@ func orUnlimited(n int64) int64 {
 		return -1
 	}
 	return n
+}
+
+// Unbind takes queues off exchanges.
+func (b *Broker) Unbind(ctx context.Context, queues ...broker.Queue) error {
+	_, err := ask(ctx, b, func(ctx context.Context) (none, error) { return none{}, b.unbind(ctx, queues) })
+	return err
+}
+
+func (b *Broker) unbind(ctx context.Context, queues []broker.Queue) error {
+	if err := b.table.catchUp(ctx, b.js); err != nil {
+		return err
+	}
+	for _, q := range queues {
+		have, ok := b.table.queue(q.Name)
+		if !ok {
+			continue
+		}
+		have.Bindings = slices.DeleteFunc(slices.Clone(have.Bindings), func(x broker.Binding) bool { return slices.Contains(q.Bindings, x) })
+		if err := b.table.put(ctx, queueKey(q.Name), have); err != nil {
+			return fmt.Errorf("unbind queue %s: %w", q.Name, err)
+		}
+	}
+	return nil
 }
 
 // Remove deletes queues with what is in them, delayed messages included, and

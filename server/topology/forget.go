@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/elasticcode/flow/broker"
 	"github.com/elasticcode/flow/model"
@@ -24,6 +25,7 @@ type Gone struct {
 // leaving is what Gone means on the broker.
 type leaving struct {
 	queues []string                // that go
+	bound  []broker.Queue          // those of them that exchanges send to
 	owners map[string]model.Socket // by queue: whose own it is
 	moved  map[string]model.Socket // the same: the socket as it is now, if it has another one
 	// shared are class queues that stay, since their processors have other
@@ -90,6 +92,9 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 	}
 	var gone broker.Topology
 	defer t.forgotten(l.queues)
+	if err := t.close(ctx, l.bound); err != nil {
+		return err
+	}
 	for _, name := range l.queues {
 		act := t.cancelling("its queue was deleted")
 		if s, ok := l.moved[name]; ok {
@@ -115,6 +120,24 @@ func (t *Topology) Forget(ctx context.Context, g Gone) error {
 		}
 	}
 	return nil
+}
+
+// close lets nothing into queues any more, and waits for what is on its way: what is
+// sent there by somebody who does not know of the change yet comes back to him, instead
+// of going with the queue.
+func (t *Topology) close(ctx context.Context, queues []broker.Queue) error {
+	if len(queues) == 0 {
+		return nil
+	}
+	if err := t.broker.Unbind(ctx, queues...); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(quiet):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // leaving finds the broker queues that go: a function's shared queue stays while
@@ -151,6 +174,7 @@ func (t *Topology) leaving(ctx context.Context, g Gone) (leaving, error) {
 	for _, e := range g.Sockets {
 		own := socket.OwnQueue(e.Socket)
 		l.queues = append(l.queues, own)
+		l.bound = append(l.bound, socket.Bound(e))
 		l.owners[own] = e.Socket
 		for _, q := range append(classes(e), shared(e)) {
 			if !needed[q] {

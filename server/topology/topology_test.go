@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +196,40 @@ func TestCallsFollowTheirSocket(t *testing.T) {
 	}
 	if got, err := b.results.Get(b.ctx, "a", "b"); err != nil || len(got) > 0 || b.exists("q.p.one") {
 		t.Errorf("they ended as %+v, %v", got, err)
+	}
+}
+
+// TestNothingGoesWithAQueue: who goes on sending to the old address is told that it is
+// one no more, and what was taken there before is sent on.
+func TestNothingGoesWithAQueue(t *testing.T) {
+	t.Parallel()
+	old, now := endpoint("p", "q", "one"), endpoint("p", "r", "one")
+	b := setup(t, old)
+	b.shelf.endpoints = []model.Endpoint{now}
+	b.check(b.ApplyEndpoint(b.ctx, now))
+	sent, begun := make(chan int, 1), make(chan struct{})
+	go func() {
+		var once sync.Once
+		begin := func() { once.Do(func() { close(begun) }) }
+		defer begin()
+		n, err := 0, error(nil)
+		for ; err == nil; n++ {
+			env := model.Envelope{ID: fmt.Sprint(n), Tracking: "r", Socket: "one", Args: []json.RawMessage{json.RawMessage("1")}, Created: time.Now()}
+			err = socket.NewSender(b.broker).Send(b.ctx, []socket.Outgoing{{Envelope: env, To: socket.Own(old.Queue, old.Socket)}}, nil)
+			if n == 100 {
+				begin()
+			}
+		}
+		if !errors.Is(err, broker.ErrUnroutable) {
+			t.Errorf("sending ended with: %v", err)
+		}
+		sent <- n - 1
+	}()
+	<-begun
+	b.check(b.Forget(b.ctx, Gone{Network: "default", Sockets: []model.Endpoint{old}}))
+	n := int64(<-sent)
+	if stats, err := b.broker.Inspect(b.ctx, "r.p.one"); err != nil || stats[0].Messages != n {
+		t.Errorf("of %d calls there are %+v, %v", n, stats, err)
 	}
 }
 

@@ -127,9 +127,9 @@ func atServerPoints(quick, embedded bool, some ...string) []scenario {
 }
 
 func crashes(of func(*world) *process, at []string, rate int, quick, endsProcesses bool, some []string) []scenario {
-	times := 5
+	times, over := 5, 5*time.Second // it takes its time to die five times, and calls are to flow meanwhile
 	if quick {
-		times = 1
+		times, over = 1, 2*time.Second
 	}
 	var list []scenario
 	for _, p := range at {
@@ -141,7 +141,7 @@ func crashes(of func(*world) *process, at []string, rate int, quick, endsProcess
 			rate = 1 // one call in 150 has large ones
 		}
 		list = append(list, scenario{
-			name: "crash " + p, quick: 100, long: 1500, over: 2 * time.Second, endsProcesses: endsProcesses, fault: crashAt(of, p, rate, times),
+			name: "crash " + p, quick: 100, long: 1500, over: over, endsProcesses: endsProcesses, fault: crashAt(of, p, rate, times),
 		})
 	}
 	return list
