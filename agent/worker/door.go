@@ -98,7 +98,7 @@ func (s *session) pick(taking context.Context, j *job) []*job {
 // while in which it would get no pass.
 func (s *session) back(j *job, wait time.Duration) {
 	s.unclaim(j)
-	s.later(j, 200*time.Millisecond+rand.N(300*time.Millisecond)+min(wait, 5*time.Second))
+	s.postpone([]*job{j}, 200*time.Millisecond+rand.N(300*time.Millisecond)+min(max(wait, 0), 5*time.Second))
 }
 
 // reopen looks at the doors, after news or when it is time.

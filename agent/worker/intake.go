@@ -230,26 +230,30 @@ func (s *session) release(d *broker.Delivery) {
 	}
 }
 
-// later puts a call back for a moment: somebody else has it.
-func (s *session) later(j *job, delay time.Duration) {
-	ctx, cancel := s.within(30 * time.Second)
-	defer cancel()
-	s.w.log.Debug("put back for a moment", "call_id", j.Envelope.ID, "in", delay, "queue", j.Delivery.Queue, "redelivered", j.Delivery.Redelivered)
-	if err := j.Delivery.Retry(ctx, delay, nil, repeated(j.Delivery.Headers)); err != nil && !settledElsewhere(err) {
-		s.w.log.Warn("put back", "call_id", j.Envelope.ID, "err", err)
-		s.release(j.Delivery)
-	}
-}
-
-// postpone is later for many: one after the other, a batch would hold up the intake
-// for a second.
+// postpone puts calls back for a moment: somebody else has them, or may. Together, since
+// one after the other a batch would hold up the intake for a second.
 func (s *session) postpone(jobs []*job, delay time.Duration) {
 	var g errgroup.Group
 	g.SetLimit(32)
 	for _, j := range jobs {
-		g.Go(func() error { s.later(j, delay); return nil })
+		g.Go(func() error { return s.later(j, delay) })
 	}
-	_ = g.Wait()
+	if err := g.Wait(); err != nil {
+		s.w.log.Warn("calls went back to their queues at once and not after a while", "of", len(jobs), "err", err)
+	}
+}
+
+// later is postpone for one. Where that is not possible now, it goes back at once.
+func (s *session) later(j *job, delay time.Duration) error {
+	ctx, cancel := s.within(30 * time.Second)
+	defer cancel()
+	s.w.log.Debug("put back for a moment", "call_id", j.Envelope.ID, "in", delay, "queue", j.Delivery.Queue, "redelivered", j.Delivery.Redelivered)
+	err := j.Delivery.Retry(ctx, delay, nil, repeated(j.Delivery.Headers))
+	if err == nil || settledElsewhere(err) {
+		return nil
+	}
+	s.release(j.Delivery)
+	return err
 }
 
 // repeated are headers that say besides that the message may have been published before.
