@@ -47,8 +47,7 @@ type action func(ctx context.Context, calls []taken) error
 // withdraw takes calls out of a queue, so that none of them ends without a trace. It
 // returns how many they were.
 func (t *Topology) withdraw(ctx context.Context, from source, act action) (int64, error) {
-	stats, err := t.broker.Inspect(ctx, from.queue)
-	if err != nil || stats[0].Messages == 0 {
+	if empty, err := t.empty(ctx, from.queue); empty || err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -71,6 +70,17 @@ func (t *Topology) withdraw(ctx context.Context, from source, act action) (int64
 		_ = d.Release(ctx) // it comes back by itself otherwise
 	}
 	return total, err
+}
+
+// empty tells whether nothing is ready in a queue. A broker may count what was just
+// published a moment later, so it is looked whether there is any.
+func (t *Topology) empty(ctx context.Context, queue string) (bool, error) {
+	stats, err := t.broker.Inspect(ctx, queue)
+	if err != nil || stats[0].Messages > 0 {
+		return false, err
+	}
+	msgs, err := t.broker.Peek(ctx, queue, 1)
+	return len(msgs) == 0, err
 }
 
 // takeOut acts on what is meant of all that comes, and returns the rest.
