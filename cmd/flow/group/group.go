@@ -3,6 +3,8 @@
 package group
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/elasticcode/flow/cmd/flow/exit"
@@ -24,11 +26,11 @@ func Run(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	cmd.SuggestionsMinimumDistance = 2
+	cmd.SuggestionsMinimumDistance = min(2, len(args[0])/2) // two letters are close to all that have two
 	return &exit.Error{
 		Code:        exit.Usage,
 		Message:     "there is no command " + cmd.CommandPath() + " " + args[0],
-		Suggestions: cmd.SuggestionsFor(args[0]),
+		Suggestions: slices.Compact(cmd.SuggestionsFor(args[0])), // one may be close and meant
 		Next:        cmd.CommandPath() + " --help",
 	}
 }

@@ -35,3 +35,13 @@ func commands(f *factory.Factory) []*cobra.Command {
 		},
 	)
 }
+
+// elsewhere is what commands are called in other programs.
+var elsewhere = map[string][]string{
+	"add":    {"create", "new"},
+	"delete": {"remove", "rm", "drop"},
+	"listen": {"watch", "tail", "follow"},
+	"ls":     {"list", "get", "show"},
+	"up":     {"start", "serve"},
+	"update": {"set", "edit", "change", "move"},
+}

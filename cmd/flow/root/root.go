@@ -73,6 +73,9 @@ outputs to the inputs of others.`,
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error { help(cmd, nil); return nil })
 	cmd.SetFlagErrorFunc(flagError)
 	cmd.AddCommand(commands(f)...)
+	for _, c := range cmd.Commands() {
+		c.SuggestFor = elsewhere[c.Name()]
+	}
 	cmd.AddCommand(topics()...)
 	cmd.SetHelpCommand(newCmdHelp())
 	cmd.InitDefaultCompletionCmd()
