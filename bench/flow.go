@@ -38,7 +38,7 @@ func (b *bench) build(ctx context.Context) (string, error) {
 	if b.flow != "" {
 		return b.flow, nil
 	}
-	path := filepath.Join(b.dir, "flow")
+	path := filepath.Join(b.dir, "bin", "flow")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/flow")
 	cmd.Dir, cmd.Env, cmd.Stderr = b.root, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 	return path, cmd.Run()

@@ -37,8 +37,8 @@ func chosen(only string) func(name string) bool {
 // roundLimit bounds one round of one contestant.
 const roundLimit = 2 * time.Minute
 
-// measure runs everything that is chosen. What is not available is said and
-// left out; it does not stop the others.
+// measure runs everything that is chosen. A peer that is not available is said and
+// left out; it does not stop the others. Flow has to run.
 func (b *bench) measure(ctx context.Context, r *report, want func(string) bool) (err error) {
 	all := []contestant{
 		{"raw_amqp", b.calls, b.openRaw},
@@ -66,6 +66,9 @@ func (b *bench) measure(ctx context.Context, r *report, want func(string) bool) 
 			continue
 		}
 		opened, err := c.open(ctx)
+		if err != nil && strings.HasPrefix(c.name, "flow_") {
+			return fmt.Errorf("start %s: %w", c.name, err)
+		}
 		if err != nil {
 			r.missing(c.name, err)
 			continue
