@@ -31,6 +31,7 @@ test: ## All tests; uses, or starts, RabbitMQ, Redis and PostgreSQL on loopback
 	go vet ./...
 	go test -race -timeout 20m ./...
 	@$(MAKE) --no-print-directory chaos-quick
+	@$(MAKE) --no-print-directory bench-smoke
 	@$(MAKE) --no-print-directory cross
 
 .PHONY: cross
@@ -43,12 +44,17 @@ lint: ## Run golangci-lint with the configuration of the project
 	go run $(LINT) run ./...
 
 .PHONY: bench
-bench: bench-peers ## Measure Flow, RabbitMQ alone, Celery and River on this machine (over half an hour)
+bench: bench-peers ## Measure Flow, RabbitMQ alone, Celery and River on this machine (10 minutes to over half an hour)
 	@cd bench && go run . -out results.json
 
 .PHONY: bench-quick
 bench-quick: bench-peers ## The same with small counts (under 5 minutes)
 	@cd bench && go run . -quick -out results.json
+
+.PHONY: bench-smoke
+bench-smoke: ## See that Flow can be measured, with one round
+	@bash test/services.sh
+	@cd bench && go vet . && go run . -quick -only flow_services,flow_embedded,flow_shell -rounds 1 -calls 500 -out /dev/null
 
 # Celery comes from Debian's packages; where it cannot, the table says so.
 .PHONY: bench-peers
@@ -60,7 +66,7 @@ bench-peers:
 			apt-get update -q && apt-get install -q -y python3-celery python3-redis python3-kombu || true; fi
 
 .PHONY: chaos
-chaos: ## Break everything while 200,000 calls flow, and count what is lost (about an hour)
+chaos: ## Break everything while 200,000 calls flow, and count what is lost (40 minutes to an hour)
 	@bash test/services.sh
 	go run ./test/chaos
 
